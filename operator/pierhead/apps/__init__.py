@@ -1,0 +1,1 @@
+"""AppRelease: charts and overlays, applied, watched and rolled back."""

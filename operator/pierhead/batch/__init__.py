@@ -1,0 +1,1 @@
+"""BatchJob: AWS Batch array jobs that report like an Indexed Job."""

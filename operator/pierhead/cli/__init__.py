@@ -1,0 +1,1 @@
+"""What people type: `pierhead …`, also installed as `kubectl-pierhead`."""

@@ -1,0 +1,1 @@
+"""pydantic models to structural CustomResourceDefinitions."""

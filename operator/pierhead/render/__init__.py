@@ -1,0 +1,1 @@
+"""Client and supervisor of the renderer process."""

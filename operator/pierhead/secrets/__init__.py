@@ -1,0 +1,1 @@
+"""SyncedSecret: AWS values in Kubernetes Secrets."""

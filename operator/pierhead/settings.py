@@ -1,0 +1,105 @@
+"""Every setting of the operator, from the environment.
+
+Invariant: nothing else reads the environment, and each field's docstring is the text of the chart's
+`values.yaml` and of `docs/settings.md`. Variables are `PIERHEAD_` and the field's name in capitals;
+structured values are JSON.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """How this operator runs; what its users may do is in here too, never in their objects."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PIERHEAD_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least level that is logged. No level logs a secret value."""
+
+    log_format: Literal["json", "text"] = "json"
+    """One JSON object a line, or text for people."""
+
+    namespace: str = "pierhead-system"
+    """The operator's own namespace: its Lease and nothing else of a tenant's is there."""
+
+    watch_namespaces: tuple[str, ...] = ()
+    """Namespaces to work in; empty means all. With names given, namespaced Roles are enough."""
+
+    kinds: tuple[Literal["AppRelease", "SyncedSecret", "BatchJob"], ...] = (
+        "AppRelease",
+        "SyncedSecret",
+        "BatchJob",
+    )
+    """Kinds to reconcile."""
+
+    workers: int = Field(default=32, ge=1, le=256)
+    """Objects of one kind reconciled at once."""
+
+    resync_seconds: float = Field(default=1200, ge=30)
+    """Mean time between full relists of a kind, spread by a quarter either way."""
+
+    leader_election: bool = True
+    """Whether to hold a Lease before reconciling. Off only where a second operator cannot exist."""
+
+    lease_name: str = "pierhead-leader"
+    """Name of the Lease in the operator's namespace."""
+
+    probe_address: str = "0.0.0.0:8080"  # noqa: S104 (the kubelet and Prometheus come from outside the pod)
+    """`host:port` that serves /livez, /readyz and /metrics."""
+
+    kubernetes_connections: int = Field(default=64, ge=4)
+    """Most connections to the API server, watches included."""
+
+    default_service_account: str = "default"
+    """Account of the AppRelease's own namespace that acts for it when it names none."""
+
+    operator_identity_namespaces: tuple[str, ...] = ()
+    """Namespaces whose AppReleases act with the operator's own rights when they name no account."""
+
+    aws_region: str = "us-east-1"
+    """Region of every AWS call whose object names none."""
+
+    aws_policy: tuple[dict[str, object], ...] = ()
+    """What namespaces may use of AWS beside what carries their own name; see `docs/tenancy.md`."""
+
+    aws_threads: int = Field(default=32, ge=1, le=128)
+    """Threads for AWS calls, which is also the most AWS calls under way."""
+
+    secret_poll_seconds: float = Field(default=3600, ge=5)
+    """Refresh interval of a SyncedSecret that names none."""
+
+    batch_poll_seconds: float = Field(default=15, ge=0.2)
+    """Time between looks at the running jobs of a queue."""
+
+    batch_settle_seconds: float = Field(default=60, ge=0)
+    """How long an ambiguous SubmitJob is looked up by name before it is sent again."""
+
+    renderer_path: Path = Path("/usr/local/bin/pierhead-renderer")
+    """The renderer's program."""
+
+    renderer_processes: int = Field(default=2, ge=1, le=32)
+    """Renderer processes, which is also the most renders under way."""
+
+    renderer_memory_mib: int = Field(default=256, ge=64)
+    """Memory limit of one renderer process."""
+
+    renderer_deadline_seconds: float = Field(default=30, gt=0)
+    """Time limit of one render."""
+
+    artifact_directory: Path = Path("/tmp/pierhead")  # noqa: S108 (an emptyDir in the chart)
+    """Where fetched sources are unpacked; holds nothing that cannot be fetched again."""
+
+    artifact_cache_mib: int = Field(default=512, ge=16)
+    """Size bound of that folder."""
+
+    source_poll_seconds: float = Field(default=300, ge=1)
+    """Time between looks at a source that names no interval."""
+
+    allow_file_sources: bool = False
+    """Whether `file://` sources are allowed: only where every tenant may read the operator's disk."""

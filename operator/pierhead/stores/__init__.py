@@ -1,0 +1,1 @@
+"""Object stores and plain HTTP behind one protocol; the only place that imports obstore."""
