@@ -1,0 +1,162 @@
+"""One local cluster: a control plane, a node, and AWS stand-ins.
+
+Invariant: while a `Sandbox` object is not stopped, everything it names works; when it is stopped or
+its process dies, nothing of it is left running.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pierhead_sandbox import kubeconfig
+from pierhead_sandbox.api import Api
+from pierhead_sandbox.binaries import Binaries, ensure_control_plane
+from pierhead_sandbox.control_plane import ControlPlane, Layout
+from pierhead_sandbox.errors import ProcessDied
+from pierhead_sandbox.processes import Processes
+from pierhead_sandbox.scratch import Scratch
+
+_ATTEMPTS = 3
+_PORT_TAKEN = re.compile(r"address already in use|bind: permission denied")
+_TOKEN_SECONDS = 24 * 3600
+_REGION = "us-east-1"
+
+
+class Sandbox:
+    """A running sandbox. Made by `Sandbox.start`; a context manager that stops it."""
+
+    def __init__(
+        self, scratch: Scratch, processes: Processes, plane: ControlPlane, binaries: Binaries
+    ) -> None:
+        self._scratch = scratch
+        self._plane = plane
+        self._binaries = binaries
+        self.processes = processes
+        self.directory = scratch.path
+        self.audit_log: Path | None = None
+        self.server = plane.server
+        self.ca_file = plane.ca_file
+        self.client_cert = plane.admin.certificate
+        self.client_key = plane.admin.key
+        self.kubeconfig = kubeconfig.write_for_certificate(
+            self.directory / "kubeconfig", plane.cluster, plane.admin
+        )
+
+    @classmethod
+    def start(
+        cls,
+        directory: Path | None = None,
+        *,
+        nodes: int = 1,
+        audit: bool = False,
+        api_server_flags: Sequence[str] = (),
+        binaries: Binaries | None = None,
+    ) -> "Sandbox":
+        """Start a sandbox and wait until it can run pods.
+
+        `directory` is the folder its own folder is made in (memory, by default); `nodes` how many
+        nodes kwok plays; `audit` keeps a log of who asked what. Raises SandboxError.
+        """
+        binaries = binaries or Binaries()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return cls._start_once(directory, nodes, audit, api_server_flags, binaries)
+            except ProcessDied as error:
+                if attempt == _ATTEMPTS or not _PORT_TAKEN.search(str(error)):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    @classmethod
+    def _start_once(
+        cls,
+        directory: Path | None,
+        nodes: int,
+        audit: bool,
+        api_server_flags: Sequence[str],
+        binaries: Binaries,
+    ) -> "Sandbox":
+        programs = ensure_control_plane(binaries)
+        stages = binaries.kwok_stages()
+        scratch = Scratch(directory)
+        processes = Processes(scratch.path)
+        plane: ControlPlane | None = None
+        try:
+            audit_log = scratch.path / "audit.log" if audit else None
+            layout = Layout(scratch.path, programs, stages, audit_log, api_server_flags)
+            plane = ControlPlane(layout, processes)
+            sandbox = cls(scratch, processes, plane, binaries)
+            sandbox.audit_log = audit_log
+            plane.start(nodes)
+        except BaseException:
+            processes.stop()
+            if plane is not None:
+                plane.close()
+            scratch.remove()
+            raise
+        return sandbox
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that point Kubernetes and AWS clients at this sandbox."""
+        return {"KUBECONFIG": str(self.kubeconfig)}
+
+    @property
+    def api(self) -> Api:
+        """A small client with an administrator's rights."""
+        return self._plane.api
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as administrator. Raises CalledProcessError when it fails, unless `check` is off."""
+        return subprocess.run(
+            [str(self._binaries.path("kubectl")), *arguments],
+            env={**os.environ, **self.environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=check,
+        )
+
+    def service_account_kubeconfig(self, namespace: str, name: str, *, seconds: int = _TOKEN_SECONDS) -> Path:
+        """A kubeconfig with a fresh token of a ServiceAccount, valid for `seconds`. Raises ApiFailure."""
+        token = self.service_account_token(namespace, name, seconds=seconds)
+        path = self.directory / f"{namespace}.{name}.kubeconfig"
+        return kubeconfig.write_for_token(path, self._plane.cluster, token, namespace=namespace)
+
+    def service_account_token(self, namespace: str, name: str, *, seconds: int = _TOKEN_SECONDS) -> str:
+        """A fresh token of a ServiceAccount, by TokenRequest. Raises ApiFailure."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": seconds},
+        }
+        token: str = self.api.json("POST", path, request)["status"]["token"]
+        return token
+
+    def create_namespace(self, name: str) -> str:
+        """Create a namespace, wait until pods can be created in it, and return its name."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.api.json("POST", "/api/v1/namespaces", body)
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        self._plane.wait_for(f"namespace {name}", lambda: self.api.succeeds(account))
+        return name
+
+    def stop(self) -> None:
+        """Stop everything and remove the sandbox's folder; again is fine."""
+        self.processes.stop()
+        self._plane.close()
+        self._scratch.remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
