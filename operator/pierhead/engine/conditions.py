@@ -60,13 +60,14 @@ def render(
     """The `status.conditions` list for these conditions, sorted by type.
 
     `previous` is the stored list: an entry keeps its lastTransitionTime while its status is the same.
+    Of two conditions of one type the last counts.
     """
     stored = {entry.get("type"): entry for entry in previous}
     timestamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     rendered = []
-    for condition in sorted(conditions, key=lambda item: item.type):
-        before = stored.get(condition.type)
-        same = before is not None and before.get("status") == condition.status
+    for _, condition in sorted({condition.type: condition for condition in conditions}.items()):
+        before = stored.get(condition.type, {})
+        since = before.get("lastTransitionTime") if before.get("status") == condition.status else None
         rendered.append(
             {
                 "type": condition.type,
@@ -74,9 +75,7 @@ def render(
                 "reason": condition.reason,
                 "message": condition.message[:MESSAGE_LIMIT],
                 "observedGeneration": generation,
-                "lastTransitionTime": before["lastTransitionTime"]
-                if before is not None and same
-                else timestamp,
+                "lastTransitionTime": since or timestamp,
             }
         )
     return rendered

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pierhead.engine.outcome import Conflict
+
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
 
@@ -47,8 +49,8 @@ class Kind:
 class ObjectStore(Protocol):
     """The API server's side of one kind. `pierhead.kube.store.KindStore` is the real one.
 
-    All writes raise `Conflict` when the object is no longer at `obj`'s resourceVersion, and return the
-    object as the API server now has it.
+    All writes raise `Conflict` when the object is no longer at `obj`'s resourceVersion or gone, and return
+    the object as the API server now has it.
     """
 
     def pages(self) -> AsyncIterator[list[Object]]:
@@ -75,8 +77,8 @@ class Cache(Protocol):
         """Keeps the object unless a newer one is held; True when kept."""
         ...
 
-    def remove(self, key: ObjectKey) -> None:
-        """Forgets the object."""
+    def remove(self, key: ObjectKey, uid: str) -> bool:
+        """Forgets the object of that uid; True when it was held."""
         ...
 
 
@@ -87,6 +89,7 @@ class Resource:
         self._object = obj
         self._store = store
         self._cache = cache
+        self._gone = False
 
     @property
     def object(self) -> Object:
@@ -129,6 +132,11 @@ class Resource:
         return "deletionTimestamp" in self._object["metadata"]
 
     @property
+    def gone(self) -> bool:
+        """Whether removing a finalizer let the object go."""
+        return self._gone
+
+    @property
     def finalizers(self) -> list[str]:
         """`metadata.finalizers`."""
         return list(self._object["metadata"].get("finalizers") or [])
@@ -141,11 +149,15 @@ class Resource:
         return True
 
     async def add_finalizer(self, finalizer: str) -> None:
-        """Holds the object until `remove_finalizer`. Belongs before the first side effect outside."""
+        """Holds the object until `remove_finalizer`. Belongs before the first side effect outside.
+
+        Raises Conflict when the object is no longer what this reconcile was decided on.
+        """
         if finalizer not in self.finalizers:
             updated = await self._store.replace_finalizers(self._object, [*self.finalizers, finalizer])
-            if updated is not None:
-                self._keep(updated)
+            if updated is None:
+                raise Conflict("the object went away while it was being held")
+            self._keep(updated)
 
     async def remove_finalizer(self, finalizer: str) -> None:
         """Lets the object go. Belongs after the outside is proven clean."""
@@ -154,7 +166,8 @@ class Resource:
         remaining = [name for name in self.finalizers if name != finalizer]
         updated = await self._store.replace_finalizers(self._object, remaining)
         if updated is None:
-            self._cache.remove(self.key)
+            self._gone = True
+            self._cache.remove(self.key, self.uid)
         else:
             self._keep(updated)
 
