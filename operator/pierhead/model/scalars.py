@@ -1,36 +1,12 @@
-"""What the models of all kinds share.
+"""Values that more than one kind's fields hold.
 
-Invariant: a field docstring is the field's description in the CRD, so `kubectl explain` and the code
-never differ; an unknown field is an error, as it is with the API server's strict validation. Defaults
-live in code and in the description, never in the schema: a stored spec stays as its author wrote it.
+Invariant: each is bounded, so a rule's cost can be estimated, and its pattern means the same to the API
+server (Go) and to pydantic (Rust).
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
-from pydantic.alias_generators import to_camel
-
-GROUP = "pierhead.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-
-FIELD_MANAGER = "pierhead"
-FINALIZER = f"{GROUP}/cleanup"
-RECONCILE_AT = f"{GROUP}/reconcile-at"
-"""Annotation whose change forces a reconcile."""
-
-
-class Model(BaseModel):
-    """A part of a custom resource: snake_case in Python, camelCase in YAML, nothing unknown."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
-
+from pydantic import StringConstraints, WithJsonSchema
 
 DNSLabel = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -51,6 +27,21 @@ Duration = Annotated[
     str, StringConstraints(min_length=2, max_length=32, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")
 ]
 """Go's duration text, such as `90s` or `1h30m`."""
+
+FreeForm = dict[str, Any]
+"""Any JSON object, kept as written: Helm values, a merge patch."""
+
+KubernetesObject = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "x-kubernetes-embedded-resource": True,
+            "x-kubernetes-preserve-unknown-fields": True,
+        }
+    ),
+]
+"""A whole object of any kind, kept as written; the API server asks for its apiVersion and kind."""
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
