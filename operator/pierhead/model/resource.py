@@ -6,7 +6,7 @@ spec both come from it, so they cannot differ.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal
+from typing import Annotated, Any, ClassVar, Generic, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -83,6 +83,9 @@ AGE = Column("Age", ".metadata.creationTimestamp", type="date")
 class CustomResource(Generic[ModelT]):
     """What one kind's CRD is made of."""
 
+    NAME_LIMIT: ClassVar[int] = 253
+    """What the API server allows."""
+
     kind: str
     plural: str
     spec: type[ModelT]
@@ -98,7 +101,7 @@ class CustomResource(Generic[ModelT]):
 
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ("pierhead",)
-    name_limit: int = 253
+    name_limit: int = NAME_LIMIT
     """Longest `metadata.name`; below 253 where other names or labels are made of it."""
 
     @property

@@ -1,1 +1,0 @@
-"""pydantic models to structural CustomResourceDefinitions."""
