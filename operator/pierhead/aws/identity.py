@@ -1,0 +1,127 @@
+"""One identity's boto3 session. Everything here blocks, and runs on the threads of `pierhead.aws.session`.
+
+Invariant: sessions are built under their lock and credentials are fetched outside it, so that a slow STS
+holds up one thread and not all that use the identity.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.loaders import Loader
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 15
+ATTEMPTS = 3
+
+_RENEW_SECONDS = 600
+"""Remaining lifetime below which calls wait for new credentials; botocore renews ahead of it, on one call."""
+
+_ACCOUNT_FIELD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AwsIdentity:
+    """Who a call is made as. Calls of equal identities share sessions, credentials and answers."""
+
+    role_arn: str | None = None
+    """Role to assume; None is the operator itself."""
+
+    external_id: str | None = None
+    session_name: str = "pierhead"
+    tags: tuple[tuple[str, str], ...] = ()
+    """Session tags; the role's trust policy must allow `sts:TagSession` for them."""
+
+    @property
+    def account(self) -> str:
+        """The account that calls count against; empty for the operator's own."""
+        fields = (self.role_arn or "").split(":")
+        return fields[_ACCOUNT_FIELD] if len(fields) > _ACCOUNT_FIELD else ""
+
+
+OPERATOR = AwsIdentity()
+
+Fetch = Callable[[], dict[str, str]]
+"""Fetches temporary credentials: access_key, secret_key, token and expiry_time (ISO 8601)."""
+
+
+class _Temporary(CredentialProvider):
+    """The only credential source of an assumed identity."""
+
+    METHOD = "assume-role"
+    CANONICAL_NAME = "custom-pierhead-assume-role"
+
+    def __init__(self, fetch: Fetch) -> None:
+        super().__init__()
+        self._fetch = fetch
+
+    def load(self) -> RefreshableCredentials:
+        return RefreshableCredentials.create_from_metadata(
+            metadata=self._fetch(), refresh_using=self._fetch, method=self.METHOD
+        )
+
+
+class IdentitySession:
+    """The session, the credentials and the clients of one identity."""
+
+    def __init__(self, *, loader: Loader, region: str, connections: int, fetch: Fetch | None = None) -> None:
+        session = botocore.session.Session()
+        # Service descriptions are megabytes of JSON: all sessions share one copy.
+        session.register_component("data_loader", loader)
+        if fetch is not None:
+            session.register_component("credential_provider", CredentialResolver([_Temporary(fetch)]))
+        self._boto3 = boto3.Session(botocore_session=session, region_name=region)
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._credentials: Any = None
+
+    def usable(self) -> bool:
+        """Whether a call can be signed without waiting for credentials."""
+        refresh_needed = getattr(self._credentials, "refresh_needed", None)
+        return self._credentials is not None and not (refresh_needed and refresh_needed(_RENEW_SECONDS))
+
+    def warm(self) -> None:
+        """Fetches or renews the credentials.
+
+        Raises botocore's errors; NoCredentialsError when no source has any.
+        """
+        credentials = self._boto3.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        credentials.get_frozen_credentials()
+        self._credentials = credentials
+
+    def client(self, service: str, region: str, *, retries: bool) -> Any:
+        """A cached boto3 client; making it takes up to 0.2 s."""
+        key = (service, region, retries)
+        client = self._clients.get(key)
+        if client is None:
+            with self._lock:  # sessions are not thread-safe, clients are
+                if key not in self._clients:
+                    self._clients[key] = self._boto3.client(  # type: ignore[call-overload]
+                        service, region_name=region, config=self._config(retries=retries)
+                    )
+                client = self._clients[key]
+        return client
+
+    def close(self) -> None:
+        """Closes the clients' connections."""
+        for client in self._clients.values():
+            client.close()
+
+    def _config(self, *, retries: bool) -> Config:
+        return Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=self._connections,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS if retries else 1},
+            tcp_keepalive=True,
+            user_agent_extra="pierhead",
+        )

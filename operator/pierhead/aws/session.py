@@ -1,0 +1,189 @@
+"""boto3, made safe for an event loop.
+
+Invariants: a call to AWS never runs on the event loop, and there are never more under way than there are
+threads; every call ends, by timeouts; one session per identity and one client per service and region of it,
+both reused; STS is asked once per identity and lifetime of its credentials, however many calls wait.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
+
+from pierhead.aws.errors import AwsError, translate
+from pierhead.aws.identity import OPERATOR, AwsIdentity, IdentitySession
+from pierhead.settings import Settings
+
+__all__ = ["OPERATOR", "AwsClient", "AwsIdentity", "AwsSessions"]
+
+IDENTITIES = 256
+"""Most identities whose sessions are kept; the one used longest ago goes first."""
+
+REFUSED_SECONDS = 30.0
+"""How long refused credentials are not asked for again: all objects of an identity fail at once."""
+
+Count = Callable[[str, str, str], None]
+"""Called with (service, operation, code) after every call, perhaps on another thread; success is `OK`."""
+
+_T = TypeVar("_T")
+
+
+class AwsClient:
+    """One service in one region as one identity. Made by `AwsSessions.client`."""
+
+    def __init__(
+        self, sessions: "AwsSessions", service: str, region: str, identity: AwsIdentity, *, retries: bool
+    ) -> None:
+        self._sessions = sessions
+        self.service = service
+        self.region = region
+        self.identity = identity
+        self.retries = retries
+
+    async def call(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
+        """Calls an operation by boto3's name (`describe_jobs`) and returns the answer.
+
+        Raises the classes of `pierhead.aws.errors`. A cancelled call goes on in its thread.
+        """
+        return await self._sessions.invoke(self, operation, parameters)
+
+
+class AwsSessions:
+    """All of pierhead's ways into AWS. Endpoints and own credentials come from AWS's usual environment."""
+
+    def __init__(
+        self, settings: Settings, *, count: Count | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        silence()
+        self._settings = settings
+        self._count = count or (lambda _service, _operation, _code: None)
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
+        self._loader = Loader()
+        self._operator = _Entry(self._session(None), clock)
+        self._assumed: OrderedDict[AwsIdentity, _Entry] = OrderedDict()
+
+    def client(
+        self,
+        service: str,
+        *,
+        region: str | None = None,
+        identity: AwsIdentity = OPERATOR,
+        retries: bool = True,
+    ) -> AwsClient:
+        """A client; costs nothing until its first call. With `retries=False` a request is sent once."""
+        return AwsClient(self, service, region or self._settings.aws_region, identity, retries=retries)
+
+    async def invoke(self, client: AwsClient, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """What `AwsClient.call` does."""
+        entry = self._entry(client.identity)
+        await entry.ready(self._run)
+
+        def call() -> dict[str, Any]:
+            boto3_client = entry.session.client(client.service, client.region, retries=client.retries)
+            answer: dict[str, Any] = getattr(boto3_client, operation)(**parameters)
+            return answer
+
+        name = "".join(word.capitalize() for word in operation.split("_"))
+        result = await self._run(call, name)
+        self._count(client.service, name, result.code if isinstance(result, AwsError) else "OK")
+        if isinstance(result, AwsError):
+            raise result
+        return result
+
+    async def close(self) -> None:
+        """Lets the threads go; calls under way end by their timeouts."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for entry in (self._operator, *self._assumed.values()):
+            entry.session.close()
+        self._assumed.clear()
+
+    async def _run(self, function: Callable[[], _T], operation: str) -> _T | AwsError:
+        """Runs `function` in the pool. boto3's errors come back as values, cut off from the request."""
+
+        def guarded() -> _T | AwsError:
+            try:
+                return function()
+            except (ClientError, BotoCoreError) as error:
+                return translate(error, operation=operation)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+
+    def _entry(self, identity: AwsIdentity) -> "_Entry":
+        if identity.role_arn is None:
+            return self._operator
+        if identity not in self._assumed:
+            self._assumed[identity] = _Entry(self._session(lambda: self._assume(identity)), self._clock)
+            if len(self._assumed) > IDENTITIES:
+                self._assumed.popitem(last=False)
+        self._assumed.move_to_end(identity)
+        return self._assumed[identity]
+
+    def _session(self, fetch: Callable[[], dict[str, str]] | None) -> IdentitySession:
+        return IdentitySession(
+            loader=self._loader,
+            region=self._settings.aws_region,
+            connections=self._settings.aws_threads,
+            fetch=fetch,
+        )
+
+    def _assume(self, identity: AwsIdentity) -> dict[str, str]:
+        """Asks STS; runs on a pool thread."""
+        request: dict[str, Any] = {"RoleArn": identity.role_arn, "RoleSessionName": identity.session_name}
+        if identity.external_id:
+            request["ExternalId"] = identity.external_id
+        if identity.tags:
+            request["Tags"] = [{"Key": key, "Value": value} for key, value in identity.tags]
+        sts = self._operator.session.client("sts", self._settings.aws_region, retries=True)
+        credentials = sts.assume_role(**request)["Credentials"]
+        self._count("sts", "AssumeRole", "OK")
+        return {
+            "access_key": credentials["AccessKeyId"],
+            "secret_key": credentials["SecretAccessKey"],
+            "token": credentials["SessionToken"],
+            "expiry_time": credentials["Expiration"].isoformat(),
+        }
+
+
+class _Entry:
+    """The event loop's side of one identity: who waits for its credentials, and whether they were refused."""
+
+    def __init__(self, session: IdentitySession, clock: Callable[[], float]) -> None:
+        self.session = session
+        self._clock = clock
+        self._warming: asyncio.Task[AwsError | None] | None = None
+        self._refused: AwsError | None = None
+        self._refused_until = 0.0
+
+    async def ready(self, run: Callable[..., Any]) -> None:
+        """Returns when calls can be signed: one thread asks for credentials, the callers wait without one."""
+        if self.session.usable():
+            return
+        if self._refused is None or self._clock() >= self._refused_until:
+            if self._warming is None:
+                self._warming = asyncio.ensure_future(run(self.session.warm, "AssumeRole"))
+                self._warming.add_done_callback(self._warmed)
+            await asyncio.shield(self._warming)
+        if self._refused is not None:
+            raise self._refused.copy()
+
+    def _warmed(self, task: "asyncio.Task[AwsError | None]") -> None:
+        self._warming = None
+        failed = task.cancelled() or task.exception() is not None
+        self._refused = None if failed else task.result()
+        self._refused_until = self._clock() + REFUSED_SECONDS
+
+
+def silence() -> None:
+    """Keeps boto3's own logs, which quote requests and answers, out of ours at every level.
+
+    Each failure is reported by what made the call, so nothing is lost.
+    """
+    for name in ("boto3", "botocore", "urllib3", "s3transfer"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
