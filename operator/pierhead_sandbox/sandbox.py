@@ -6,18 +6,21 @@ its process dies, nothing of it is left running.
 
 import os
 import re
+import secrets
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pierhead_sandbox import kubeconfig
+from pierhead_sandbox import kubeconfig, request_counts
 from pierhead_sandbox.api import Api
 from pierhead_sandbox.binaries import Binaries, ensure_control_plane
 from pierhead_sandbox.control_plane import ControlPlane, Layout
-from pierhead_sandbox.errors import ProcessDied
+from pierhead_sandbox.errors import ProcessDied, SandboxError
 from pierhead_sandbox.processes import Processes
+from pierhead_sandbox.request_counts import RequestKind
 from pierhead_sandbox.scratch import Scratch
 
 _ATTEMPTS = 3
@@ -138,6 +141,42 @@ class Sandbox:
         }
         token: str = self.api.json("POST", path, request)["status"]["token"]
         return token
+
+    def request_counts(self, user_agent: str | None = None) -> Counter[RequestKind]:
+        """Requests answered so far, by kind; subtract two counts to get those between.
+
+        Without `user_agent` all clients' requests since the API server started. With it, those of the
+        clients whose user agent starts so (not the control plane's own, which are not logged); raises
+        SandboxError unless the sandbox was started with `audit`.
+        """
+        if user_agent is None:
+            return request_counts.from_metrics(self.api.text("GET", "/metrics"))
+        if self.audit_log is None:
+            raise SandboxError("who asked is only known in a sandbox started with audit=True")
+        self._flush_audit_log(self.audit_log)
+        return request_counts.from_audit_log(self.audit_log, user_agent)
+
+    def _flush_audit_log(self, log: Path) -> None:
+        """Wait until the log holds everything that was answered before this call.
+
+        An answer can reach its client a moment before its line reaches the log, so a request of our
+        own is made and waited for.
+        """
+        size = log.stat().st_size
+        marker = f"marker-{secrets.token_hex(8)}"
+        self.api.text("GET", "/api/v1/namespaces/default", user_agent=marker)
+
+        def written() -> bool:
+            with log.open() as lines:
+                lines.seek(size)
+                return marker in lines.read()
+
+        self._plane.wait_for("the audit log", written)
+
+    def restart(self, program: str) -> None:
+        """Kill one program of the control plane, start it again, and wait for the API server."""
+        self.processes.restart(program)
+        self._plane.wait_for("the API server", lambda: self.api.succeeds("/readyz"))
 
     def create_namespace(self, name: str) -> str:
         """Create a namespace, wait until pods can be created in it, and return its name."""
