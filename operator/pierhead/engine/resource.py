@@ -143,9 +143,10 @@ class Resource:
 
     async def write_status(self, status: Mapping[str, Any]) -> bool:
         """Makes `status` the stored status; False, and no request, when it already is."""
-        if dict(self.status) == dict(status):
+        desired = as_stored(status)
+        if self.status == desired:
             return False
-        self._keep(await self._store.replace_status(self._object, status))
+        self._keep(await self._store.replace_status(self._object, desired))
         return True
 
     async def add_finalizer(self, finalizer: str) -> None:
@@ -174,3 +175,16 @@ class Resource:
     def _keep(self, obj: Object) -> None:
         self._object = obj
         self._cache.observe(obj)
+
+
+def as_stored(value: Any) -> Any:
+    """The value as the API server would give it back: no nulls, lists for tuples, dicts for mappings.
+
+    The API server prunes the null of a field that is not nullable, so one that were written would differ
+    from what is stored for ever.
+    """
+    if isinstance(value, Mapping):
+        return {name: as_stored(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [as_stored(item) for item in value]
+    return value
