@@ -1,0 +1,102 @@
+"""The revisions of one release, kept as Secrets in Helm's format.
+
+Invariant: creating the pending revision is the lock; whoever loses the race gets `Conflict` and looks
+again. Every other write tests the resourceVersion it was decided on.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pierhead.apps.decide import Revision
+from pierhead.apps.release import Bookkeeping, Release, Status, decode, encode
+from pierhead.engine.outcome import Conflict
+from pierhead.kube.client import Client
+from pierhead.kube.errors import AlreadyExists
+from pierhead.kube.resources import SECRETS
+
+_BIG_MANIFEST = 256 * 1024
+"""Characters from which compressing would hold up the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is remembered of a revision without its manifest."""
+
+    revision: Revision
+    bookkeeping: Bookkeeping | None
+    secret_name: str
+    resource_version: str
+
+    @classmethod
+    def of(cls, release: Release) -> "Entry":
+        """The entry of a revision."""
+        kept = release.bookkeeping
+        return cls(
+            revision=Revision(
+                revision=release.revision,
+                status=release.status,
+                last_deployed=release.last_deployed,
+                input_digest=kept.input_digest if kept else None,
+                rolls_back=kept.rolls_back if kept else None,
+                rejected=kept.rejected if kept else False,
+                reconcile_at=kept.reconcile_at if kept else "",
+            ),
+            bookkeeping=kept,
+            secret_name=release.secret_name,
+            resource_version=release.resource_version,
+        )
+
+
+class History:
+    """Reads and writes the revisions of one release, as the release's own account."""
+
+    def __init__(self, client: Client, *, namespace: str, name: str, clock: Callable[[], datetime]) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._clock = clock
+
+    async def load(self) -> list[Release]:
+        """All revisions, oldest first. Raises Invalid for a damaged one."""
+        selector = f"owner=helm,name={self._name}"
+        releases = []
+        async for page in self._client.pages(SECRETS, self._namespace, label_selector=selector):
+            releases += [decode(secret) for secret in page.items]
+        return sorted(releases, key=lambda release: release.revision)
+
+    async def read(self, entry: Entry) -> Release:
+        """One revision with its manifest."""
+        return decode(await self._client.get(SECRETS, entry.secret_name, self._namespace))
+
+    async def create(self, release: Release) -> Release:
+        """Writes a new revision. Raises Conflict when somebody else took its number."""
+        try:
+            secret = await self._client.create(SECRETS, await self._encode(release))
+        except AlreadyExists:
+            raise Conflict(
+                f"revision {release.revision} of {release.name} was taken by somebody else"
+            ) from None
+        return replace(release, resource_version=secret["metadata"]["resourceVersion"])
+
+    async def update(self, release: Release) -> Release:
+        """Writes a revision again. Raises Conflict when it changed meanwhile."""
+        secret = await self._client.replace(SECRETS, await self._encode(release))
+        return replace(release, resource_version=secret["metadata"]["resourceVersion"])
+
+    async def mark(self, entry: Entry, status: Status, description: str) -> Entry:
+        """Gives a stored revision another status."""
+        release = await self.read(entry)
+        return Entry.of(await self.update(release.now(status, description, release.last_deployed)))
+
+    async def delete(self, entries: Iterable[Entry]) -> None:
+        """Removes revisions."""
+        for entry in entries:
+            await self._client.delete(SECRETS, entry.secret_name, self._namespace)
+
+    async def _encode(self, release: Release) -> dict[str, object]:
+        at = self._clock()
+        if len(release.manifest) < _BIG_MANIFEST:
+            return encode(release, at=at)
+        return await asyncio.to_thread(encode, release, at=at)

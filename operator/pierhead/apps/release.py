@@ -1,0 +1,229 @@
+"""One revision of a release, in Helm's own storage format.
+
+Invariant: a Secret written here is read by Helm 3 and 4, and one written by them is read here; labels
+always say what the payload says. What pierhead adds is one key of the payload, which Helm ignores and
+drops: its absence marks a revision that somebody else wrote.
+Source: Helm `pkg/storage/driver/secrets.go`, `pkg/release/v1`.
+"""
+
+import base64
+import binascii
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pierhead.engine.outcome import Invalid
+from pierhead.engine.resource import Object
+
+SECRET_TYPE = "helm.sh/release.v1"  # noqa: S105 (a type, not a password)
+PAYLOAD_LIMIT = 1_048_576
+"""The API server's limit for the data of one Secret, in bytes."""
+
+_GZIP_LEVEL = 6
+
+
+class Status(StrEnum):
+    """Helm's release statuses."""
+
+    UNKNOWN = "unknown"
+    DEPLOYED = "deployed"
+    UNINSTALLED = "uninstalled"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    UNINSTALLING = "uninstalling"
+    PENDING_INSTALL = "pending-install"
+    PENDING_UPGRADE = "pending-upgrade"
+    PENDING_ROLLBACK = "pending-rollback"
+
+    @property
+    def pending(self) -> bool:
+        """Whether an operation is under way, or was when its process died."""
+        return self.value.startswith("pending-")
+
+
+@dataclass(frozen=True, slots=True)
+class Bookkeeping:
+    """What pierhead keeps with a revision."""
+
+    input_digest: str
+    """Digest of everything that was rendered."""
+
+    inventory: tuple[str, ...]
+    """Objects this revision answers for, until it is deployed also those of its predecessors."""
+
+    rolls_back: int | None = None
+    """The revision this one brings back."""
+
+    rejected: bool = False
+    """Whether its input is not to be tried again."""
+
+    reconcile_at: str = ""
+    """The forcing annotation when it was made; a new one lifts the rejection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One revision."""
+
+    name: str
+    namespace: str
+    revision: int
+    status: Status
+    description: str
+    manifest: str
+    first_deployed: datetime
+    last_deployed: datetime
+    chart: Mapping[str, Any]
+    """`chart.metadata`: name, version, apiVersion at least."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    notes: str = ""
+    hooks: tuple[Mapping[str, Any], ...] = ()
+    bookkeeping: Bookkeeping | None = None
+    """None for a revision that Helm itself, or anybody else, wrote."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    resource_version: str = ""
+
+    @property
+    def secret_name(self) -> str:
+        """Name of the Secret that holds it."""
+        return f"sh.helm.release.v1.{self.name}.v{self.revision}"
+
+    def now(self, status: Status, description: str, at: datetime) -> "Release":
+        """The same revision in another status."""
+        return replace(self, status=status, description=description, last_deployed=at)
+
+
+def encode(release: Release, *, at: datetime) -> Object:
+    """The Secret of a revision. Raises Invalid when it is over the API server's limit."""
+    payload: dict[str, Any] = {
+        "name": release.name,
+        "namespace": release.namespace,
+        "version": release.revision,
+        "apply_method": "ssa",
+        "config": dict(release.values),
+        "manifest": release.manifest,
+        "hooks": [dict(hook) for hook in release.hooks],
+        "info": {
+            "first_deployed": _timestamp(release.first_deployed),
+            "last_deployed": _timestamp(release.last_deployed),
+            "deleted": "",
+            "description": release.description,
+            "status": release.status.value,
+            "notes": release.notes,
+        },
+        "chart": {
+            "metadata": dict(release.chart),
+            "lock": None,
+            "templates": [],
+            "values": None,
+            "schema": None,
+        },
+    }
+    if release.bookkeeping is not None:
+        payload["pierhead"] = _bookkeeping_json(release.bookkeeping)
+    compressed = gzip.compress(json.dumps(payload, separators=(",", ":")).encode(), _GZIP_LEVEL, mtime=0)
+    body = base64.b64encode(compressed)
+    if len(body) > PAYLOAD_LIMIT:
+        raise Invalid(
+            f"the release takes {len(body)} bytes compressed and a Secret holds {PAYLOAD_LIMIT}: split it up",
+            reason="ReleaseTooLarge",
+        )
+    metadata: dict[str, Any] = {
+        "name": release.secret_name,
+        "namespace": release.namespace,
+        "labels": {
+            **release.labels,
+            "name": release.name,
+            "owner": "helm",
+            "status": release.status.value,
+            "version": str(release.revision),
+            "modifiedAt": str(int(at.timestamp())),
+        },
+    }
+    metadata["labels"].setdefault("createdAt", str(int(at.timestamp())))
+    if release.resource_version:
+        metadata["resourceVersion"] = release.resource_version
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": SECRET_TYPE,
+        "data": {"release": base64.b64encode(body).decode()},
+    }
+
+
+def decode(secret: Mapping[str, Any]) -> Release:
+    """The revision in a Secret. Raises Invalid, naming the Secret, when it is damaged."""
+    metadata = secret["metadata"]
+    try:
+        body = base64.b64decode(base64.b64decode(secret["data"]["release"], validate=True), validate=True)
+        payload = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+        info = payload["info"]
+        return Release(
+            name=payload["name"],
+            namespace=payload["namespace"],
+            revision=int(payload["version"]),
+            status=Status(info["status"]),
+            description=info.get("description", ""),
+            manifest=payload.get("manifest", ""),
+            first_deployed=_datetime(info.get("first_deployed")),
+            last_deployed=_datetime(info.get("last_deployed")),
+            chart=(payload.get("chart") or {}).get("metadata") or {},
+            values=payload.get("config") or {},
+            notes=info.get("notes", ""),
+            hooks=tuple(payload.get("hooks") or ()),
+            bookkeeping=_bookkeeping_of(payload.get("pierhead")),
+            labels=metadata.get("labels") or {},
+            resource_version=metadata.get("resourceVersion", ""),
+        )
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zlib.error, binascii.Error) as error:
+        raise Invalid(
+            f"release Secret {metadata.get('name')} cannot be read ({type(error).__name__}): "
+            "delete it, or restore it from a backup",
+            reason="DamagedRelease",
+        ) from None
+
+
+def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
+    document: dict[str, Any] = {"inputDigest": kept.input_digest, "inventory": list(kept.inventory)}
+    if kept.rolls_back is not None:
+        document["rollsBack"] = kept.rolls_back
+    if kept.rejected:
+        document["rejected"] = True
+    if kept.reconcile_at:
+        document["reconcileAt"] = kept.reconcile_at
+    return document
+
+
+def _bookkeeping_of(document: Mapping[str, Any] | None) -> Bookkeeping | None:
+    if document is None:
+        return None
+    return Bookkeeping(
+        input_digest=document["inputDigest"],
+        inventory=tuple(document["inventory"]),
+        rolls_back=document.get("rollsBack"),
+        rejected=document.get("rejected", False),
+        reconcile_at=document.get("reconcileAt", ""),
+    )
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _datetime(text: str | None) -> datetime:
+    """RFC 3339 as Go writes it: up to nine fractional digits, which Python's parser does not take."""
+    if not text:
+        return datetime.fromtimestamp(0, UTC)
+    head, dot, tail = text.partition(".")
+    if dot:
+        digits = len(tail) - len(tail.lstrip("0123456789"))
+        text = f"{head}.{tail[:digits][:6].ljust(6, '0')}{tail[digits:]}"
+    return datetime.fromisoformat(text)

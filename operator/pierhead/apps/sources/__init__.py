@@ -1,0 +1,1 @@
+"""Sources of an AppRelease, fetched into content-addressed artifacts on disk."""
