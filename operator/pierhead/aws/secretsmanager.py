@@ -1,0 +1,296 @@
+"""Reading Secrets Manager with the fewest calls.
+
+Invariants: reads of one (identity, region, secret, version) that wait at the same time share one answer, and
+an answer never serves another identity; reads of current versions that meet within a few milliseconds go out
+in batches of twenty; no value is held longer than the reads that wait for it; one secret that cannot be read
+never costs another its answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pierhead.aws.errors import (
+    AccessDenied,
+    AwsError,
+    BadRequest,
+    NotFound,
+    Throttling,
+    Unavailable,
+    from_code,
+)
+from pierhead.aws.rate import TokenBucket, TokenBuckets
+from pierhead.aws.session import AwsClient, AwsIdentity, AwsSessions
+
+CURRENT: Final = "AWSCURRENT"
+BATCH_SIZE: Final = 20
+WINDOW_SECONDS: Final = 0.005
+"""How long the first read of a batch waits for others."""
+
+DENIED_SECONDS: Final = 3600.0
+"""How long a denied BatchGetSecretValue is remembered, so that a granted one is found."""
+
+# Half of AWS's quota for BatchGetSecretValue (100 calls a second) and a share of that for the others.
+_BATCHES_PER_SECOND: Final = 50.0
+_GETS_PER_SECOND: Final = 200.0
+_PAGES: Final = 2 * BATCH_SIZE
+"""Most pages of one batch: a page may be empty and still not be the last."""
+
+
+class MarkedForDeletion(NotFound):
+    """The secret is deleted, and can be restored for some days."""
+
+    default_reason = "MarkedForDeletion"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """One version of a secret. Its values are in no representation of it."""
+
+    arn: str
+    name: str
+    version_id: str
+    string: str | None = field(repr=False)
+    binary: bytes | None = field(repr=False)
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """What may share a call, and what a quota counts."""
+
+    identity: AwsIdentity
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is to be read. Equal reads share an answer."""
+
+    lane: _Lane
+    secret_id: str
+    version_stage: str | None
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    """A read under way and who waits for it.
+
+    Failures are results: each reader raises a copy of its own, and none is left unretrieved.
+    """
+
+    read: _Read
+    answer: asyncio.Future[SecretVersion | Exception]
+
+
+class SecretReader:
+    """Reads for all objects of the operator."""
+
+    def __init__(
+        self,
+        sessions: AwsSessions,
+        *,
+        clock: Callable[[], float],
+        window: float = WINDOW_SECONDS,
+        batches_per_second: float = _BATCHES_PER_SECOND,
+        gets_per_second: float = _GETS_PER_SECOND,
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._window = window
+        self._batches = TokenBuckets(lambda: TokenBucket(batches_per_second, batches_per_second))
+        self._gets = TokenBuckets(lambda: TokenBucket(gets_per_second, gets_per_second))
+        self._wishes: dict[_Read, _Wish] = {}
+        self._pending: dict[_Lane, tuple[list[_Wish], asyncio.TimerHandle]] = {}
+        self._denied_until: dict[_Lane, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def read(
+        self,
+        identity: AwsIdentity,
+        region: str,
+        secret_id: str,
+        *,
+        version_stage: str | None = None,
+        version_id: str | None = None,
+    ) -> SecretVersion:
+        """One version: the current one unless a stage or a version id is given.
+
+        Raises the classes of `pierhead.aws.errors`; NotFound also where the secret exists without that
+        version, MarkedForDeletion for a deleted secret that can still be restored.
+        """
+        if version_id is None:
+            version_stage = version_stage or CURRENT
+        read = _Read(_Lane(identity, region), secret_id, version_stage, version_id)
+        wish = self._wishes.get(read)
+        if wish is None:
+            wish = self._wishes[read] = _Wish(read, asyncio.get_running_loop().create_future())
+            self._send(wish)
+        result = await asyncio.shield(wish.answer)
+        if isinstance(result, Exception):
+            raise result.copy() if isinstance(result, AwsError) else result
+        return result
+
+    async def is_gone(self, identity: AwsIdentity, region: str, secret_id: str) -> bool:
+        """Whether the secret itself provably does not exist, or is marked for deletion.
+
+        Raises the classes of `pierhead.aws.errors` where that cannot be told.
+        """
+        await self._gets[identity.account, region].take()
+        try:
+            answer = await self._client(_Lane(identity, region)).call("describe_secret", SecretId=secret_id)
+        except NotFound:
+            return True
+        return "DeletedDate" in answer
+
+    async def close(self) -> None:
+        """Gives up what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _send(self, wish: _Wish) -> None:
+        """Sets a new wish going: alone, or with others of its lane."""
+        lane = wish.read.lane
+        if wish.read.version_stage != CURRENT or wish.read.version_id or self._batch_denied(lane):
+            self._spawn([wish])
+            return
+        if lane not in self._pending:
+            timer = asyncio.get_running_loop().call_later(self._window, self._flush, lane)
+            self._pending[lane] = ([], timer)
+        wishes, _ = self._pending[lane]
+        wishes.append(wish)
+        if len(wishes) == BATCH_SIZE:
+            self._flush(lane)
+
+    def _flush(self, lane: _Lane) -> None:
+        wishes, timer = self._pending.pop(lane)
+        timer.cancel()
+        self._spawn(wishes)
+
+    def _spawn(self, wishes: list[_Wish]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(wishes))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, wishes: list[_Wish]) -> None:
+        """Answers every one of these wishes, whatever happens."""
+        failure: Exception = Unavailable("pierhead is stopping")
+        try:
+            alone = await self._batch(wishes) if len(wishes) > 1 else wishes
+            await asyncio.gather(*(self._single(wish) for wish in alone))
+        except Exception as error:  # noqa: BLE001 (a bug, which belongs to those who wait)
+            failure = error
+        finally:
+            for wish in wishes:
+                self._settle(wish, failure)
+
+    def _settle(self, wish: _Wish, result: SecretVersion | Exception) -> None:
+        """Hands the answer out, once, and keeps none."""
+        if self._wishes.get(wish.read) is wish:
+            del self._wishes[wish.read]
+        if not wish.answer.done():
+            wish.answer.set_result(result)
+
+    def _batch_denied(self, lane: _Lane) -> bool:
+        return self._clock() < self._denied_until.get(lane, 0.0)
+
+    async def _single(self, wish: _Wish) -> None:
+        read = wish.read
+        await self._gets[read.lane.identity.account, read.lane.region].take()
+        version = {"VersionId": read.version_id} if read.version_id else {"VersionStage": read.version_stage}
+        try:
+            answer = await self._client(read.lane).call(
+                "get_secret_value", SecretId=read.secret_id, **version
+            )
+        except AwsError as error:
+            self._settle(wish, _sharper(error))
+        else:
+            self._settle(wish, _version(answer))
+
+    async def _batch(self, wishes: list[_Wish]) -> list[_Wish]:
+        """Answers what a batch can answer; returns the wishes that have to be read alone."""
+        lane = wishes[0].read.lane
+        values: list[SecretVersion] = []
+        errors: dict[str, AwsError] = {}
+        try:
+            async for page in self._pages(lane, [wish.read.secret_id for wish in wishes]):
+                values += [_version(value) for value in page.get("SecretValues", ())]
+                errors |= {error["SecretId"]: _item_error(error) for error in page.get("Errors", ())}
+        except AccessDenied as error:
+            if error.operation != "BatchGetSecretValue":
+                return self._all_failed(wishes, error)
+            self._denied_until[lane] = self._clock() + DENIED_SECONDS
+        except BadRequest:
+            pass  # one id that AWS does not take must not cost the others
+        except AwsError as error:
+            if isinstance(error, Throttling):
+                self._batches[lane.identity.account, lane.region].hold(error.after)
+            return self._all_failed(wishes, error)
+        alone = []
+        for wish in wishes:
+            result = _found(wish.read.secret_id, values) or errors.get(wish.read.secret_id)
+            if result is None:
+                alone.append(wish)
+            else:
+                self._settle(wish, result)
+        return alone
+
+    async def _pages(self, lane: _Lane, secret_ids: list[str]) -> AsyncIterator[dict[str, Any]]:
+        """The pages of one BatchGetSecretValue."""
+        token: dict[str, str] = {}
+        for _ in range(_PAGES):
+            await self._batches[lane.identity.account, lane.region].take()
+            page = await self._client(lane).call("batch_get_secret_value", SecretIdList=secret_ids, **token)
+            yield page
+            if not page.get("NextToken"):
+                return
+            token = {"NextToken": page["NextToken"]}
+
+    def _all_failed(self, wishes: list[_Wish], error: AwsError) -> list[_Wish]:
+        for wish in wishes:
+            self._settle(wish, error)
+        return []
+
+    def _client(self, lane: _Lane) -> AwsClient:
+        return self._sessions.client("secretsmanager", region=lane.region, identity=lane.identity)
+
+
+def _version(answer: dict[str, Any]) -> SecretVersion:
+    return SecretVersion(
+        arn=answer["ARN"],
+        name=answer["Name"],
+        version_id=answer["VersionId"],
+        string=answer.get("SecretString"),
+        binary=answer.get("SecretBinary"),
+        stages=tuple(answer.get("VersionStages", ())),
+    )
+
+
+def _found(secret_id: str, values: Iterable[SecretVersion]) -> SecretVersion | None:
+    """The value that an id asked for: by name, ARN, or ARN without its random suffix."""
+    partial = f"{secret_id}-" if secret_id.startswith("arn:") else None
+    suffix = 6
+    for value in values:
+        if secret_id in {value.name, value.arn}:
+            return value
+        if partial and value.arn.startswith(partial) and len(value.arn) == len(partial) + suffix:
+            return value
+    return None
+
+
+def _item_error(error: dict[str, str]) -> AwsError:
+    return _sharper(
+        from_code(error.get("ErrorCode", "Unknown"), error.get("Message", ""), operation="GetSecretValue")
+    )
+
+
+def _sharper(error: AwsError) -> AwsError:
+    """The same error, as MarkedForDeletion if that is what it says: AWS has no code of its own for it."""
+    if error.code != "InvalidRequestException" or "mark" not in error.message or "delet" not in error.message:
+        return error
+    sharper = MarkedForDeletion(error.message)
+    sharper.code, sharper.operation = error.code, error.operation
+    return sharper
