@@ -1,0 +1,279 @@
+"""What to do next for a BatchJob. Pure: everything, the time too, comes in as an argument.
+
+Invariant: an index is submitted only when it is certain that no job that runs it is or will be in Batch:
+it is in no shard yet, or its shard was refused, or its job could not be found by name for the whole settle
+time. What cannot be told from what is known is looked up or waited for, never guessed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pierhead.batch.actions import (
+    Action,
+    Advance,
+    Aim,
+    Drop,
+    Finish,
+    Harvest,
+    Look,
+    LookUp,
+    Lose,
+    Refused,
+    Release,
+    Rest,
+    Start,
+    Submit,
+    Suspend,
+    Terminate,
+)
+from pierhead.batch.indexes import IndexSet
+from pierhead.batch.jobs import Seen
+from pierhead.batch.shards import split
+from pierhead.batch.state import State, Target, key_of, to_moment
+from pierhead.batch.status import MOST_OPEN, Shard
+
+TERMINATE_AGAIN = timedelta(seconds=60)
+"""Pause before a termination that shows no effect is sent again."""
+
+_LOOK_UPS = 4
+"""How often a job is looked up within the settle time, beside the last time at its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What of the spec decides, with its defaults filled in."""
+
+    backoff_limit_per_index: int = 0
+    max_failed_indexes: int | None = None
+    active_deadline_seconds: int | None = None
+    suspend: bool = False
+    map_limit: int = 8000
+    """Longest index map in characters that fits beside the template's own overrides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything a decision is made from."""
+
+    limits: Limits
+    state: State
+    now: datetime
+    settle: timedelta
+    """How long an accepted job may be invisible to a look-up by name."""
+    lost_after: timedelta
+    """How long Batch may not know a job before that is believed."""
+    leading_since: datetime
+    """Before this moment another process may have submitted."""
+    deleting: bool = False
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """By job id."""
+    looked_up: Mapping[tuple[int, int], datetime] = field(default_factory=dict)
+    """When a shard's job was last looked up by name, by `key_of`."""
+    terminated: Mapping[str, datetime] = field(default_factory=dict)
+    """When a job was last told to stop, by job id."""
+    failed_now: IndexSet = field(default_factory=IndexSet)
+    """Indexes of open shards that are seen to have failed."""
+    refused_until: datetime | None = None
+    """Until when nothing is submitted because the last attempt was refused."""
+
+
+def decide(facts: Facts) -> Action:
+    """The next action. Repeated with what it changed until it is Rest, Look, Refused, Finish or Release."""
+    return (
+        _unseen(facts)
+        or _uncertain(facts)
+        or _ended(facts)
+        or _done(facts)
+        or _stop(facts)
+        or _go_on(facts)
+        or _rest(facts)
+    )
+
+
+def _unseen(facts: Facts) -> Action | None:
+    """After a restart nothing is judged before the running jobs were looked at once."""
+    unseen = any(shard.job_id not in facts.seen for shard in _submitted(facts))
+    return Look() if unseen else None
+
+
+def _uncertain(facts: Facts) -> Action | None:
+    due = tuple(
+        shard for shard in facts.state.open if _doubtful(shard) and facts.now >= _next_look_up(facts, shard)
+    )
+    return LookUp(due) if due else None
+
+
+def _ended(facts: Facts) -> Action | None:
+    closable = [shard for shard in _submitted(facts) if _certain(facts, shard)]
+    ended = tuple(shard for shard in closable if facts.seen[shard.job_id or ""].ended)
+    lost = tuple(shard for shard in closable if _lost(facts, shard) and shard not in ended)
+    if ended:
+        return Drop(ended) if facts.deleting else Harvest(ended)
+    if lost:
+        return Drop(lost) if facts.deleting else Lose(lost)
+    return None
+
+
+def _done(facts: Facts) -> Action | None:
+    """An end that came about by itself is not undone by a deadline that has passed meanwhile."""
+    state = facts.state
+    by_itself = not facts.deleting and state.target is None and state.begun and not state.open
+    return _finish(facts) if by_itself else None
+
+
+def _stop(facts: Facts) -> Action | None:
+    """Deletion comes before failure, failure before suspension."""
+    state = facts.state
+    target = state.target or _new_target(facts)
+    if facts.deleting:
+        return _clear(facts, "the BatchJob was deleted") or Release()
+    if target is not None:
+        if state.target is None:
+            return Aim(target)
+        return _clear(facts, target.reason) or Finish(target)
+    if facts.limits.suspend:
+        if not state.suspended:
+            return Suspend()
+        return _clear(facts, "the BatchJob was suspended") or Rest()
+    return None
+
+
+def _new_target(facts: Facts) -> Target | None:
+    deadline = _deadline(facts)
+    if deadline is not None and facts.now >= deadline:
+        seconds = facts.limits.active_deadline_seconds
+        return Target("DeadlineExceeded", f"not done within spec.activeDeadlineSeconds ({seconds} s)")
+    return _too_many_failed(facts)
+
+
+def _too_many_failed(facts: Facts) -> Target | None:
+    limits, most = facts.limits, facts.limits.max_failed_indexes
+    if most is None:
+        return None
+    failed = facts.state.ledger.exhausted(limits.backoff_limit_per_index, facts.failed_now)
+    message = f"more indexes failed than spec.maxFailedIndexes allows ({most})"
+    return Target("MaxFailedIndexesExceeded", message) if len(failed) > most else None
+
+
+def _clear(facts: Facts, why: str) -> Action | None:
+    """What is still to do until nothing of the BatchJob is in Batch; None when nothing is."""
+    nowhere = tuple(
+        shard
+        for shard in facts.state.open
+        if shard.state == "Refused" or (shard.state == "Intent" and _certain(facts, shard))
+    )
+    if nowhere:
+        return Drop(nowhere)
+    running = tuple(shard for shard in _submitted(facts) if _to_terminate(facts, shard))
+    if running:
+        return Terminate(running, why)
+    return _rest(facts) if facts.state.open else None
+
+
+def _to_terminate(facts: Facts, shard: Shard) -> bool:
+    seen = facts.seen[shard.job_id or ""]
+    told = facts.terminated.get(shard.job_id or "")
+    due = told is None or facts.now >= told + TERMINATE_AGAIN
+    # A job that Batch does not show cannot be proven to be ours.
+    return due and not seen.ended and not seen.missing_since and not (seen.stopped and told is None)
+
+
+def _go_on(facts: Facts) -> Action | None:
+    state, limits = facts.state, facts.limits
+    if state.suspended or state.start_time is None:
+        return Start(again=state.planned > 0 and not state.open)
+    if state.round_ended:
+        return Advance()
+    again = tuple(
+        shard
+        for shard in state.open
+        if shard.state == "Refused" or (shard.state == "Intent" and _certain(facts, shard))
+    )
+    room = MOST_OPEN - len(state.open)
+    more = room > 0 and state.planned < len(state.ledger.plan)
+    if not again and not more:
+        return None
+    if facts.refused_until is not None and facts.now < facts.refused_until:
+        return Refused(facts.refused_until)
+    if not more:
+        return Submit((), again)
+    parts = split(state.ledger.plan, start=state.planned, most=room, map_limit=limits.map_limit)
+    return Submit(tuple(parts), again)
+
+
+def _finish(facts: Facts) -> Finish | None:
+    """The end, if no index is left that could run."""
+    state = facts.state
+    if state.ledger.advance(facts.limits.backoff_limit_per_index).plan:
+        return None
+    if state.lost:
+        message = f"Batch forgot jobs of {state.lost} indexes before their results were read"
+        return Finish(Target("JobsLost", message))
+    too_many = _too_many_failed(facts)
+    if too_many is not None:
+        return Finish(too_many)
+    failed = len(state.ledger.exhausted(facts.limits.backoff_limit_per_index))
+    if failed:
+        return Finish(Target("FailedIndexes", f"{failed} of {state.ledger.size} indexes failed"))
+    return Finish(None)
+
+
+def _rest(facts: Facts) -> Rest:
+    moments = [_next_look_up(facts, shard) for shard in facts.state.open if _doubtful(shard)]
+    for shard in _submitted(facts):
+        missing = facts.seen[shard.job_id or ""].missing_since
+        if missing is not None:
+            moments.append(missing + facts.lost_after)
+        told = facts.terminated.get(shard.job_id or "")
+        if told is not None:
+            moments.append(told + TERMINATE_AGAIN)
+    deadline = _deadline(facts)
+    if deadline is not None and facts.state.target is None:
+        moments.append(deadline)
+    return Rest(min((moment for moment in moments if moment > facts.now), default=None))
+
+
+def _deadline(facts: Facts) -> datetime | None:
+    seconds, start = facts.limits.active_deadline_seconds, facts.state.start_time
+    if seconds is None or start is None or facts.limits.suspend or facts.state.suspended:
+        return None
+    return start + timedelta(seconds=seconds)
+
+
+def _submitted(facts: Facts) -> Iterable[Shard]:
+    return (shard for shard in facts.state.open if shard.state == "Submitted")
+
+
+def _doubtful(shard: Shard) -> bool:
+    """Whether Batch may have a job of this shard that we do not know of."""
+    return shard.state == "Intent" or (shard.state == "Submitted" and shard.tries > 1)
+
+
+def _certain(facts: Facts, shard: Shard) -> bool:
+    """Whether no unknown job of this shard can turn up any more."""
+    if not _doubtful(shard):
+        return True
+    looked_up = facts.looked_up.get(key_of(shard))
+    return looked_up is not None and looked_up >= _settled_at(facts, shard)
+
+
+def _settled_at(facts: Facts, shard: Shard) -> datetime:
+    return max(to_moment(shard.since), facts.leading_since) + facts.settle
+
+
+def _next_look_up(facts: Facts, shard: Shard) -> datetime:
+    """When the shard's job is to be looked up next; `datetime.max` when the answer is final."""
+    looked_up = facts.looked_up.get(key_of(shard))
+    settled = _settled_at(facts, shard)
+    if looked_up is None:
+        # A job known by its id is looked up once only, for a twin.
+        return settled if shard.state == "Submitted" else facts.now
+    if looked_up >= settled:
+        return datetime.max.replace(tzinfo=facts.now.tzinfo)
+    return settled if shard.state == "Submitted" else min(settled, looked_up + facts.settle / _LOOK_UPS)
+
+
+def _lost(facts: Facts, shard: Shard) -> bool:
+    missing = facts.seen[shard.job_id or ""].missing_since
+    return missing is not None and facts.now >= missing + facts.lost_after

@@ -1,0 +1,87 @@
+"""What Batch last said of one job, in the terms decisions are made in.
+
+Invariant: the counts of a job always add up to its size, whatever Batch's own summary, which lags, says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+
+SUCCEEDED = "SUCCEEDED"
+FAILED = "FAILED"
+
+STOP_MARK = "pierhead:"
+"""What the reason of every termination of ours begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Indexes by Batch's states."""
+
+    submitted: int = 0
+    pending: int = 0
+    runnable: int = 0
+    starting: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, entry.name) + getattr(other, entry.name) for entry in fields(Counts)))
+
+    @property
+    def active(self) -> int:
+        """Those that have not ended."""
+        return self.submitted + self.pending + self.runnable + self.starting + self.running
+
+    @property
+    def ended(self) -> int:
+        """Those that have."""
+        return self.succeeded + self.failed
+
+    @classmethod
+    def of_summary(cls, summary: Mapping[str, int], size: int) -> "Counts":
+        """Batch's statusSummary of an array of `size`, made to add up: ends are believed first, then the
+        states nearest to them; who is in no state counts as submitted.
+        """
+        left = size
+        found = {}
+        for name in ("succeeded", "failed", "running", "starting", "runnable", "pending"):
+            found[name] = max(0, min(left, summary.get(name.upper(), 0)))
+            left -= found[name]
+        return cls(submitted=left, **found)
+
+    @classmethod
+    def of_status(cls, status: str) -> "Counts":
+        """The counts of a single job."""
+        name = status.lower()
+        known = name in {entry.name for entry in fields(cls)}
+        return cls(**{name if known else "submitted": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One job as it was last seen."""
+
+    status: str
+    counts: Counts
+    reason: str = ""
+    """Batch's statusReason."""
+    stopped: bool = False
+    """Whether somebody terminated or cancelled it, ended or not."""
+    missing_since: datetime | None = None
+    """Since when Batch does not know it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is in a final state."""
+        return self.status in {SUCCEEDED, FAILED}
+
+    def missing(self, now: datetime) -> "Seen":
+        """The same job, when Batch did not know it at `now`."""
+        return self if self.missing_since else replace(self, missing_since=now)
+
+
+def just_submitted(size: int) -> Seen:
+    """A job that Batch accepted a moment ago."""
+    return Seen(status="SUBMITTED", counts=Counts(submitted=size))

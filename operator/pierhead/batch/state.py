@@ -1,0 +1,161 @@
+"""A BatchJob's progress as one immutable value, and the steps it can take.
+
+Invariant: every step leaves the shards of the round disjoint, and together they are the `planned` lowest
+indexes of its plan; nothing here knows a clock, Batch or the API server.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pierhead.batch.indexes import IndexSet
+from pierhead.batch.ledger import Ledger
+from pierhead.batch.shards import Part
+from pierhead.batch.status import MOST_ENDED, BatchJobStatus, Failure, Shard, ShardState
+
+OPEN_STATES = frozenset({"Intent", "Refused", "Submitted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Why the BatchJob is failing: it is Failed as soon as nothing of it runs any more."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything durable about one BatchJob that has not finished."""
+
+    ledger: Ledger
+    planned: int = 0
+    """How many indexes of the round's plan are in shards already."""
+    next_shard: int = 0
+    open: tuple[Shard, ...] = ()
+    ended: tuple[Shard, ...] = ()
+    """The last few shards that ended, oldest first."""
+    failures: tuple[Failure, ...] = ()
+    lost: int = 0
+    start_time: datetime | None = None
+    suspended: bool = False
+    target: Target | None = None
+    job_definition: str | None = None
+    spec_digest: str | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything may have been submitted, in this round or before."""
+        return self.planned > 0 or self.ledger.round > 0
+
+    @property
+    def round_ended(self) -> bool:
+        """Whether every index of the round's plan has had its run."""
+        return not self.open and self.planned >= len(self.ledger.plan)
+
+    def indexes_of(self, shard: Shard) -> IndexSet:
+        """The indexes a shard of this round runs, in the order of its children."""
+        return self.ledger.plan.part(shard.first, shard.size)
+
+    def intending(self, parts: Iterable[Part], again: Iterable[Shard], now: datetime) -> "State":
+        """With new shards for these stretches, and shards sent once more, all about to be submitted."""
+        since = to_text(now)
+        renewed = {
+            key_of(shard): shard.model_copy(
+                update={"state": "Intent", "since": since, "tries": shard.tries + 1}
+            )
+            for shard in again
+        }
+        fresh = [
+            Shard(
+                round=self.ledger.round,
+                shard=self.next_shard + number,
+                first=part.first,
+                size=part.size,
+                state="Intent",
+                since=since,
+                tries=1,
+            )
+            for number, part in enumerate(parts)
+        ]
+        return replace(
+            self,
+            open=(*(renewed.get(key_of(shard), shard) for shard in self.open), *fresh),
+            planned=self.planned + sum(shard.size for shard in fresh),
+            next_shard=self.next_shard + len(fresh),
+        )
+
+    def with_open(self, changed: Iterable[Shard]) -> "State":
+        """With these open shards in place of those of the same round and number."""
+        changes = {key_of(shard): shard for shard in changed}
+        return replace(self, open=tuple(changes.get(key_of(shard), shard) for shard in self.open))
+
+    def closing(self, shard: Shard, state: ShardState, now: datetime) -> "State":
+        """With an open shard ended."""
+        closed = shard.model_copy(update={"state": state, "since": to_text(now)})
+        return replace(self.without([shard]), ended=(*self.ended, closed)[-MOST_ENDED:])
+
+    def without(self, dropped: Iterable[Shard]) -> "State":
+        """Without these open shards, of which nothing is or will be in Batch."""
+        gone = {key_of(shard) for shard in dropped}
+        return replace(self, open=tuple(shard for shard in self.open if key_of(shard) not in gone))
+
+    def advanced(self, limit: int) -> "State":
+        """At the start of the next round."""
+        return replace(self, ledger=self.ledger.advance(limit), planned=0, next_shard=0)
+
+
+def key_of(shard: Shard) -> tuple[int, int]:
+    """What tells the shards of one BatchJob apart."""
+    return shard.round, shard.shard
+
+
+def load(status: BatchJobStatus, conditions: Iterable[Mapping[str, Any]], ledger: Ledger) -> State:
+    """The state a stored status and the index record describe.
+
+    The record is written before the status. A record that is a round ahead has the results of every shard
+    the status still has as open: they ended, and the status was not written any more.
+    """
+    shards = tuple(status.shards or ())
+    current = status.round == ledger.round
+    return State(
+        ledger=ledger,
+        planned=status.planned if current else 0,
+        next_shard=status.next_shard if current else 0,
+        open=tuple(shard for shard in shards if shard.state in OPEN_STATES and shard.round == ledger.round),
+        ended=tuple(shard for shard in shards if shard.state not in OPEN_STATES),
+        failures=tuple(status.failures or ()),
+        lost=status.lost,
+        start_time=to_moment(status.start_time) if status.start_time else None,
+        suspended=status.suspended,
+        target=_target(conditions),
+        job_definition=status.job_definition,
+        spec_digest=status.spec_digest,
+    )
+
+
+def finished(conditions: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """When the BatchJob became Complete or Failed; None while it is neither."""
+    for condition in conditions:
+        if condition.get("type") in {"Complete", "Failed"} and condition.get("status") == "True":
+            return to_moment(str(condition["lastTransitionTime"]))
+    return None
+
+
+def _target(conditions: Iterable[Mapping[str, Any]]) -> Target | None:
+    for condition in conditions:
+        if condition.get("type") == "FailureTarget" and condition.get("status") == "True":
+            return Target(str(condition.get("reason")), str(condition.get("message")))
+    return None
+
+
+def to_text(moment: datetime) -> str:
+    """A moment as Kubernetes writes it. Rounded up to a second: waits counted from it are never too short."""
+    rounded = moment + timedelta(microseconds=999_999)
+    return rounded.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_moment(text: str) -> datetime:
+    """What `to_text` wrote. Raises ValueError."""
+    return datetime.fromisoformat(text)
