@@ -5,6 +5,7 @@ follows `helm install -f a -f b --set-json`: mappings merge key by key, anything
 null removes what was there before when the chart is rendered. Source: Helm, "Values Files".
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -50,7 +51,30 @@ def parse(text: str, *, field: str) -> dict[str, Any]:
             reason="InvalidValues",
             field=field,
         )
-    return {str(key): value for key, value in document.items()}
+    return {_key(key, field): _plain(value, field) for key, value in document.items()}
+
+
+def _plain(value: Any, field: str) -> Any:
+    """The value as JSON has it. YAML's sets, binaries and numbers without a value have no place there."""
+    if isinstance(value, dict):
+        return {_key(key, field): _plain(item, field) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item, field) for item in value]
+    if (
+        value is None
+        or isinstance(value, str | bool | int)
+        or (isinstance(value, float) and math.isfinite(value))
+    ):
+        return value
+    raise Invalid("holds something that JSON has no form for", reason="InvalidValues", field=field)
+
+
+def _key(key: Any, field: str) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if isinstance(key, str | int | float):
+        return str(key)
+    raise Invalid("has a key that is not text", reason="InvalidValues", field=field)
 
 
 def merge(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pierhead.engine.outcome import Invalid
         ("day: 2024-01-01", {"day": "2024-01-01"}),
         ("moment: 2001-12-14t21:59:43.10-05:00", {"moment": "2001-12-14t21:59:43.10-05:00"}),
         ("1: one", {"1": "one"}),
+        ("a: {2: x, true: y}", {"a": {"2": "x", "true": "y"}}),
         ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
     ],
 )
@@ -33,6 +34,10 @@ def test_reads(text, expected):
         ("a: [1", "line"),
         ("a: \x07", "forbids"),
         ("a: !!python/object:os.system {}", "line"),
+        ("a: .nan", "no form"),
+        ("a: {b: [!!binary aGVsbG8=]}", "no form"),
+        ("a: !!set {x}", "no form"),
+        ("? [1, 2]\n: x", "line"),
     ],
 )
 def test_what_is_not_a_mapping_is_named_without_its_content(text, cause):
