@@ -1,11 +1,23 @@
-"""Objects that tests of several parts write to the API server."""
+"""What tests of several parts write to the API server, and as whom."""
 
 import asyncio
 from typing import Any
 
 from pierhead.kube.client import Client
+from pierhead.kube.credentials import Credentials
 from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import ResourceType
+from pierhead_sandbox.sandbox import Sandbox
+
+
+def credentials_of(sandbox: Sandbox) -> Credentials:
+    """An administrator's credentials."""
+    return Credentials(
+        server=sandbox.server,
+        ca_file=sandbox.ca_file,
+        client_cert_file=sandbox.client_cert,
+        client_key_file=sandbox.client_key,
+    )
 
 
 def definition(kind: str, group: str, **changes: Any) -> dict[str, Any]:

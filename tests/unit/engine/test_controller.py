@@ -1,0 +1,653 @@
+"""The control loop: what leads to a reconcile, what does not, and what it leaves behind."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+
+from pierhead.engine.conditions import ready
+from pierhead.engine.outcome import Conflict, Invalid, Outcome, Throttled, Transient, Waiting
+from pierhead.engine.resource import ObjectKey, Resource
+from support.memory_store import MemoryStore, Request
+from support.virtual_time import now, settle, virtual_time
+from support.widgets import FINALIZER, Harness, settle_widget
+
+A = ObjectKey("team", "a")
+SECRET = "hunter2"
+
+
+def condition(harness: Harness, key: ObjectKey, kind: str = "Ready") -> Any:
+    conditions = harness.store.live(key).get("status", {}).get("conditions", [])
+    return next((entry for entry in conditions if entry["type"] == kind), None)
+
+
+@virtual_time
+async def test_an_object_gets_its_finalizer_and_status_in_one_reconcile() -> None:
+    harness = Harness()
+    harness.store.create("a", spec={"size": 3})
+    async with harness:
+        await harness.rest()
+    assert len(harness.reconciler.runs) == 1
+    assert [request.verb for request in harness.store.writes] == ["replace_finalizers", "replace_status"]
+    live = harness.store.live(A)
+    assert live["metadata"]["finalizers"] == [FINALIZER]
+    assert live["status"]["size"] == 3
+    assert live["status"]["observedGeneration"] == 1
+    assert condition(harness, A)["status"] == "True"
+
+
+@virtual_time
+async def test_a_second_pass_and_a_restart_write_nothing() -> None:
+    first = Harness(resync_seconds=600.0)
+    for number in range(20):
+        first.store.create(f"a{number}")
+    async with first:
+        await first.rest()
+        written = len(first.store.writes)
+        await first.rest(2000.0)
+    assert len(first.reconciler.runs) >= 60
+    second = Harness(store=first.store)
+    async with second:
+        await second.rest()
+    assert len(second.reconciler.runs) == 20
+    assert len(first.store.writes) == written == 40
+
+
+@virtual_time
+async def test_nothing_is_reconciled_before_the_first_complete_list() -> None:
+    listed = asyncio.Event()
+
+    async def slow(request: Request, phase: str) -> None:
+        if request.verb == "list" and phase == "after":
+            await listed.wait()
+
+    harness = Harness(store=MemoryStore(page_size=1, on_request=slow))
+    harness.store.create("a")
+    harness.store.create("b")
+    async with harness:
+        await harness.rest()
+        assert harness.reconciler.runs == []
+        assert not harness.controller.synced
+        listed.set()
+        await harness.rest()
+        assert len(harness.reconciler.runs) == 2
+        assert harness.controller.synced
+
+
+@virtual_time
+async def test_a_list_that_fails_at_the_start_is_repeated() -> None:
+    failures = [Transient("down"), Transient("down")]
+
+    async def down(request: Request, phase: str) -> None:
+        if request.verb == "list" and phase == "before" and failures:
+            raise failures.pop()
+
+    harness = Harness(store=MemoryStore(on_request=down))
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+    assert len(harness.reconciler.runs) == 1
+
+
+@virtual_time
+async def test_a_change_of_the_spec_a_label_or_the_force_annotation_reconciles() -> None:
+    harness = Harness()
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        harness.store.change(A, {"size": 5})
+        await settle()
+        assert harness.store.live(A)["status"]["size"] == 5
+        harness.store.annotate(A, test_pierhead_dev="x")
+        await settle()
+        harness.store.annotate(A, **{"test.pierhead.dev__reconcile_at": "1"})
+        await settle()
+    assert len(harness.reconciler.runs) == 4
+
+
+@virtual_time
+async def test_a_change_of_status_or_finalizers_alone_reconciles_nothing() -> None:
+    harness = Harness()
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        harness.store.set_status(A, {"size": 99})
+        harness.store.set_finalizers(A, [FINALIZER, "other/one"])
+        await harness.rest()
+    assert len(harness.reconciler.runs) == 1
+
+
+@pytest.mark.parametrize("order", ["answer first", "event first"])
+def test_our_own_writes_coming_back_reconcile_nothing(order: str) -> None:
+    @virtual_time
+    async def body() -> None:
+        async def slow_answer(request: Request, phase: str) -> None:
+            if request.writes and phase == "after" and order == "event first":
+                await asyncio.sleep(0.1)
+
+        harness = Harness(store=MemoryStore(on_request=slow_answer))
+        harness.store.create("a")
+        async with harness:
+            if order == "answer first":
+                harness.store.hold()
+                await harness.rest(1.0)
+                harness.store.release()
+            await harness.rest()
+        assert len(harness.reconciler.runs) == 1
+        assert len(harness.store.writes) == 2
+
+    body()
+
+
+@virtual_time
+async def test_a_reconcile_reads_its_own_writes() -> None:
+    versions: list[str] = []
+
+    async def write_twice(resource: Resource) -> Outcome:
+        versions.append(resource.object["metadata"]["resourceVersion"])
+        await resource.write_status({"intent": "submit"})
+        assert resource.status == {"intent": "submit"}
+        return await settle_widget(resource)
+
+    harness = Harness(write_twice)
+    harness.store.create("a")
+    async with harness:
+        harness.store.hold()
+        await harness.rest()
+        harness.controller.wake(A)
+        await harness.rest()
+    assert versions == sorted(set(versions))
+    assert all(request.changed for request in harness.store.writes)
+
+
+@virtual_time
+async def test_a_deleted_object_is_cleaned_up_and_forgotten() -> None:
+    harness = Harness()
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        harness.reconciler.forgotten.clear()
+        harness.store.delete(A)
+        await harness.rest()
+    assert harness.store.keys == []
+    assert len(harness.reconciler.runs) == 2
+    assert set(harness.reconciler.forgotten) == {A}
+    assert harness.store.writes[-1].verb == "replace_finalizers"
+
+
+@virtual_time
+async def test_an_object_that_others_still_hold_is_left_alone_once_ours_is_done() -> None:
+    harness = Harness()
+    harness.store.create("a", finalizers=["other/one"])
+    async with harness:
+        await harness.rest()
+        harness.store.delete(A)
+        await harness.rest()
+        runs, writes = len(harness.reconciler.runs), len(harness.store.writes)
+        harness.store.annotate(A, a="b")
+        await harness.rest()
+        assert (len(harness.reconciler.runs), len(harness.store.writes)) == (runs, writes)
+        assert harness.store.live(A)["metadata"]["finalizers"] == ["other/one"]
+        harness.store.set_finalizers(A, [])
+        await harness.rest()
+    assert harness.reconciler.forgotten[-1] == A
+
+
+@virtual_time
+async def test_a_namesake_starts_without_what_was_remembered() -> None:
+    harness = Harness()
+    harness.store.create("a", spec={"size": 1})
+    gate = asyncio.Event()
+
+    async def slow(resource: Resource) -> Outcome:
+        await gate.wait()
+        return Outcome(status={"size": resource.spec["size"]}, conditions=(ready("Settled"),))
+
+    harness.reconciler.behaviour = slow
+    async with harness:
+        await harness.rest()
+        harness.reconciler.forgotten.clear()
+        harness.store.delete(A)
+        harness.store.create("a", spec={"size": 2})
+        gate.set()
+        await harness.rest()
+    assert harness.reconciler.forgotten == [A]
+    assert harness.store.live(A)["status"]["size"] == 2
+
+
+@virtual_time
+async def test_a_lost_end_is_found_by_the_relist() -> None:
+    harness = Harness(resync_seconds=600.0)
+    harness.store.create("a")
+    harness.store.create("b")
+    async with harness:
+        await harness.rest()
+        harness.reconciler.forgotten.clear()
+        harness.store.lose()
+        harness.store.set_finalizers(A, [])
+        harness.store.delete(A)
+        await harness.rest(800.0)
+        assert harness.reconciler.forgotten == [A]
+        assert harness.controller.freshness.problem() is None
+
+
+@virtual_time
+async def test_a_lost_change_is_found_by_the_relist_and_shows_that_the_watch_is_deaf() -> None:
+    harness = Harness(resync_seconds=600.0)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        harness.store.lose()
+        harness.store.change(A, {"size": 8})
+        await harness.rest(800.0)
+        assert harness.store.live(A)["status"]["size"] == 8
+        await harness.rest(300.0)
+        assert "the watch has not told" in (harness.controller.freshness.problem() or "")
+
+
+@virtual_time
+async def test_a_relist_that_breaks_off_sweeps_nothing() -> None:
+    broken = False
+
+    async def break_off(request: Request, phase: str) -> None:
+        if request.verb == "list" and phase == "after" and broken:
+            raise Transient("410")
+
+    harness = Harness(store=MemoryStore(page_size=1, on_request=break_off), resync_seconds=600.0)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        harness.reconciler.forgotten.clear()
+        broken = True
+        harness.store.lose()
+        harness.store.set_finalizers(A, [])
+        harness.store.delete(A)
+        await harness.rest(2000.0)
+        assert harness.reconciler.forgotten == []
+        broken = False
+        await harness.rest(800.0)
+        assert harness.reconciler.forgotten == [A]
+
+
+@virtual_time
+async def test_relists_are_spread_by_a_quarter() -> None:
+    harness = Harness(resync_seconds=1000.0)
+    lists: list[float] = []
+
+    async def note(request: Request, phase: str) -> None:
+        if request.verb == "list" and phase == "before":
+            lists.append(now())
+
+    harness.store.on_request = note
+    async with harness:
+        await harness.rest(20_000.0)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(lists)]
+    assert all(750.0 <= gap <= 1250.0 for gap in gaps)
+    assert max(gaps) - min(gaps) > 100.0
+
+
+@pytest.mark.parametrize(("after", "earliest", "latest"), [(20.0, 20.0, 20.0), (100.0, 90.0, 110.0)])
+def test_a_deadline_wakes_the_key_with_jitter_only_when_long(
+    after: float, earliest: float, latest: float
+) -> None:
+    @virtual_time
+    async def body() -> None:
+        async def due(_resource: Resource) -> Outcome:
+            return Outcome(requeue_after=after)
+
+        harness = Harness(due)
+        harness.store.create("a")
+        async with harness:
+            await harness.rest(after * 5.5)
+        runs = harness.reconciler.runs_of(A)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(runs)]
+        assert len(gaps) >= 4
+        assert all(earliest - 0.01 <= gap <= latest + 0.01 for gap in gaps)
+        assert len({round(gap, 3) for gap in gaps}) == (1 if earliest == latest else len(gaps))
+
+    body()
+
+
+@virtual_time
+async def test_an_event_takes_the_old_deadline_with_it() -> None:
+    async def due(_resource: Resource) -> Outcome:
+        return Outcome(requeue_after=20.0)
+
+    harness = Harness(due)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(15.0)
+        harness.controller.wake(A)
+        await harness.rest(15.0)
+    assert harness.reconciler.runs_of(A) == pytest.approx([0.0, 15.0], abs=0.1)
+
+
+@virtual_time
+async def test_what_passes_is_retried_with_a_growing_delay_and_success_ends_it() -> None:
+    failing = True
+
+    async def flaky(resource: Resource) -> Outcome:
+        if failing:
+            raise Transient("down")
+        return await settle_widget(resource)
+
+    harness = Harness(flaky, resync_seconds=1e6)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(3600.0)
+        runs = harness.reconciler.runs_of(A)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(runs)]
+        assert gaps[0] <= 1.0
+        assert all(150.0 <= gap <= 300.0 for gap in gaps[-5:])
+        assert len(harness.store.writes) == 1
+        failing = False
+        harness.controller.wake(A)
+        await harness.rest()
+        failing = True
+        before = len(harness.reconciler.runs)
+        harness.controller.wake(A)
+        await harness.rest(2.0)
+        assert len(harness.reconciler.runs) > before + 1
+
+
+@virtual_time
+async def test_a_new_wish_does_not_wait_out_the_old_ones_backoff() -> None:
+    async def flaky(resource: Resource) -> Outcome:
+        raise Transient("down")
+
+    harness = Harness(flaky)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(3600.0)
+        before = len(harness.reconciler.runs)
+        harness.store.change(A, {"size": 1})
+        await harness.rest(1.5)
+        assert len(harness.reconciler.runs) >= before + 2
+
+
+@virtual_time
+async def test_a_terminal_failure_comes_back_only_with_the_resync_or_a_wake() -> None:
+    async def refuse(_resource: Resource) -> Outcome:
+        raise Invalid("no such secret", field="spec.secret", reason="SecretNotFound")
+
+    harness = Harness(refuse, resync_seconds=1000.0)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(700.0)
+        assert len(harness.reconciler.runs) == 1
+        assert condition(harness, A, "Stalled")["message"] == "spec.secret: no such secret"
+        harness.controller.wake(A)
+        await harness.rest(1.0)
+        assert len(harness.reconciler.runs) == 2
+        await harness.rest(600.0)
+        assert len(harness.reconciler.runs) == 3
+    assert len(harness.store.writes) == 1
+    assert harness.events.said == [("a", "Warning", "SecretNotFound", "spec.secret: no such secret")]
+    assert harness.sample("controller_runtime_terminal_reconcile_errors_total", controller="Widget") == 3.0
+
+
+@virtual_time
+async def test_throttling_waits_what_was_asked_and_does_not_grow() -> None:
+    async def throttle(_resource: Resource) -> Outcome:
+        raise Throttled("less, please", after=10.0)
+
+    harness = Harness(throttle)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(200.0)
+    runs = harness.reconciler.runs_of(A)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(runs)]
+    assert all(10.0 <= gap <= 12.5 for gap in gaps)
+
+
+@virtual_time
+async def test_waiting_without_a_deadline_waits_for_an_event() -> None:
+    async def wait(_resource: Resource) -> Outcome:
+        raise Waiting("no capacity", reason="NoCapacity")
+
+    harness = Harness(wait)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(500.0)
+        assert len(harness.reconciler.runs) == 1
+        assert condition(harness, A)["status"] == "Unknown"
+        assert harness.reconciler.wake is not None
+        harness.reconciler.wake(A)
+        await harness.rest(1.0)
+        assert len(harness.reconciler.runs) == 2
+    assert harness.events.said == []
+
+
+@virtual_time
+async def test_a_stale_object_is_read_afresh_and_tried_again_at_once() -> None:
+    harness = Harness()
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        harness.store.hold()
+        harness.store.change(A, {"size": 4})
+        harness.controller.wake(A)
+
+        async def show(resource: Resource) -> Outcome:
+            return Outcome(
+                status={"size": resource.spec.get("size", 0), "looks": 1}, conditions=(ready("Settled"),)
+            )
+
+        harness.reconciler.behaviour = show
+        started = now()
+        await settle()
+        assert harness.store.live(A)["status"]["size"] == 4
+        assert now() == started
+    assert [request.verb for request in harness.store.requests][-3:] == [
+        "replace_status",
+        "get",
+        "replace_status",
+    ]
+
+
+@virtual_time
+async def test_conflicts_without_end_are_slowed_down_and_never_shown() -> None:
+    async def conflict(_resource: Resource) -> Outcome:
+        raise Conflict("moved on")
+
+    harness = Harness(conflict)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(60.0)
+    assert 5 <= len(harness.reconciler.runs) <= 15
+    assert harness.store.writes == []
+
+
+@virtual_time
+async def test_an_object_that_went_away_during_its_reconcile_is_forgotten() -> None:
+    harness = Harness()
+    harness.store.create("a")
+
+    async def vanish(resource: Resource) -> Outcome:
+        harness.store.hold()
+        harness.store.delete(A)
+        return Outcome(status={"size": 1})
+
+    harness.reconciler.behaviour = vanish
+    async with harness:
+        await harness.rest()
+        assert len(harness.reconciler.runs) == 1
+        assert harness.reconciler.forgotten[-1] == A
+        harness.store.release()
+        await harness.rest()
+        assert len(harness.reconciler.runs) == 1
+
+
+@virtual_time
+async def test_a_bug_shows_its_class_only_backs_off_and_leaves_the_others_alone(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def bug(resource: Resource) -> Outcome:
+        if resource.key == A:
+            raise ValueError(SECRET) from KeyError(SECRET)
+        return await settle_widget(resource)
+
+    harness = Harness(bug)
+    harness.store.create("a")
+    harness.store.create("b")
+    async with harness:
+        await harness.rest(60.0)
+    assert condition(harness, A)["reason"] == "InternalError"
+    assert condition(harness, ObjectKey("team", "b"))["status"] == "True"
+    assert 5 <= len(harness.reconciler.runs_of(A)) <= 10
+    assert [said[1:3] for said in harness.events.said] == [("Warning", "InternalError")]
+    assert harness.sample("controller_runtime_reconcile_panics_total", controller="Widget") >= 5
+    logged = capsys.readouterr().out + caplog.text
+    assert "ValueError <- KeyError" in logged
+    assert SECRET not in logged + str(harness.store.live(A)) + str(harness.events.said)
+
+
+@virtual_time
+async def test_a_status_that_cannot_be_written_is_tried_again() -> None:
+    down = True
+
+    async def refuse(request: Request, phase: str) -> None:
+        if request.verb == "replace_status" and phase == "before" and down:
+            raise Invalid("status.size: must be a number")
+
+    harness = Harness(store=MemoryStore(on_request=refuse))
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(5.0)
+        assert len(harness.reconciler.runs) >= 2
+        down = False
+        await harness.rest(60.0)
+    assert condition(harness, A)["status"] == "True"
+
+
+@virtual_time
+async def test_a_worker_survives_a_wait_that_somebody_else_cancelled() -> None:
+    async def interrupted(resource: Resource) -> Outcome:
+        shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        shared.cancel()
+        await shared
+        return Outcome()
+
+    harness = Harness(interrupted, workers=1)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        assert len(harness.reconciler.runs) >= 2
+        assert condition(harness, A)["reason"] == "Interrupted"
+
+
+@virtual_time
+async def test_a_reconcile_that_hangs_is_cut_off_and_said_so() -> None:
+    async def hang(_resource: Resource) -> Outcome:
+        await asyncio.sleep(1e6)
+        return Outcome()
+
+    harness = Harness(hang)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(950.0)
+    assert condition(harness, A)["reason"] == "ReconcileTimeout"
+
+
+@virtual_time
+async def test_failing_objects_do_not_delay_healthy_ones() -> None:
+    async def half(resource: Resource) -> Outcome:
+        await asyncio.sleep(0.05)
+        if resource.spec["bad"]:
+            raise Transient("down")
+        return await settle_widget(resource)
+
+    harness = Harness(half, workers=8)
+    for number in range(400):
+        harness.store.create(f"a{number}", spec={"bad": number % 2})
+    async with harness:
+        await harness.rest(10.0)
+        probes = [ObjectKey("team", f"a{number}") for number in range(0, 40, 2)]
+        started = now()
+        for key in probes:
+            harness.controller.wake(key)
+        await harness.rest(5.0)
+        delays = [harness.reconciler.runs_of(key)[-1] - started for key in probes]
+    assert max(delays) < 1.0
+
+
+@virtual_time
+async def test_no_more_run_at_once_than_there_are_workers() -> None:
+    async def slow(resource: Resource) -> Outcome:
+        await asyncio.sleep(1.0)
+        return await settle_widget(resource)
+
+    harness = Harness(slow, workers=3)
+    for number in range(10):
+        harness.store.create(f"a{number}")
+    async with harness:
+        await harness.rest(60.0)
+    assert harness.reconciler.most_at_once == 3
+
+
+@virtual_time
+async def test_stopping_finishes_what_runs_and_takes_nothing_new() -> None:
+    async def slow(resource: Resource) -> Outcome:
+        await asyncio.sleep(10.0)
+        return await settle_widget(resource)
+
+    harness = Harness(slow, workers=1)
+    harness.store.create("a")
+    harness.store.create("b")
+    async with harness:
+        await harness.rest(1.0)
+        started = now()
+        await harness.stop()
+        assert now() - started == pytest.approx(9.0, abs=0.1)
+    assert len(harness.reconciler.runs) == 1
+    assert condition(harness, A)["status"] == "True"
+    assert harness.reconciler.calls == ["start", "stop"]
+
+
+@virtual_time
+async def test_stopping_cuts_off_what_does_not_end_in_20_seconds() -> None:
+    async def slow(_resource: Resource) -> Outcome:
+        await asyncio.sleep(500.0)
+        return Outcome()
+
+    harness = Harness(slow)
+    harness.store.create("a")
+    async with harness:
+        await harness.rest(1.0)
+        started = now()
+        await harness.stop()
+        assert now() - started == pytest.approx(20.0, abs=0.1)
+    assert harness.reconciler.calls == ["start", "stop"]
+
+
+@virtual_time
+async def test_metrics_have_the_names_that_dashboards_know() -> None:
+    harness = Harness()
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        exposition = harness.metrics.exposition().decode()
+    for name in (
+        "workqueue_depth",
+        "workqueue_adds_total",
+        "workqueue_queue_duration_seconds_bucket",
+        "workqueue_work_duration_seconds_bucket",
+        "workqueue_unfinished_work_seconds",
+        "workqueue_longest_running_processor_seconds",
+        "workqueue_retries_total",
+        "controller_runtime_reconcile_total",
+        "controller_runtime_reconcile_errors_total",
+        "controller_runtime_reconcile_time_seconds_bucket",
+        "controller_runtime_terminal_reconcile_errors_total",
+        "controller_runtime_max_concurrent_reconciles",
+        "controller_runtime_active_workers",
+        "pierhead_widget_condition",
+        "pierhead_build_info",
+        "process_resident_memory_bytes",
+    ):
+        assert f"\n{name}" in exposition, name
+    assert harness.sample("pierhead_widget_condition", type="Ready", status="True") == 1.0
+    assert harness.sample("controller_runtime_reconcile_total", controller="Widget", result="success") == 1.0
+    assert harness.sample("controller_runtime_active_workers", controller="Widget") == 0.0
+    assert 'name="a"' not in exposition
