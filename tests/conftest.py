@@ -5,18 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pierhead.kube.client import Client
-from pierhead.kube.credentials import Credentials
 from pierhead_sandbox.sandbox import Sandbox
-
-
-def credentials_of(sandbox: Sandbox) -> Credentials:
-    """An administrator's credentials."""
-    return Credentials(
-        server=sandbox.server,
-        ca_file=sandbox.ca_file,
-        client_cert_file=sandbox.client_cert,
-        client_key_file=sandbox.client_key,
-    )
+from support.objects import credentials_of
 
 
 @pytest.fixture(scope="session")
