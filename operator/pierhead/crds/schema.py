@@ -77,6 +77,8 @@ class _Converter:
                 more = {_PRESERVE: True}
             case other:
                 raise SchemaError(f"{path}: type {other} cannot be said; give every value one type")
+        if schema.get("type") in _LENGTHS:
+            kept = {key: value for key, value in kept.items() if key not in {"minLength", "maxLength"}}
         return kept | _format(schema, path) | more
 
     def _reference(self, schema: Schema, path: str, active: tuple[str, ...]) -> Schema:

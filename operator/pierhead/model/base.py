@@ -1,7 +1,7 @@
 """The base of every model, and how a stored object becomes one.
 
 Invariant: what the API server refuses the model refuses, and the other way round: an unknown field, a
-null, a wrong type, a broken rule.
+wrong type, a broken rule. A null is a field that is not given: the API server drops it before it stores.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,6 @@ from pydantic import (
     ConfigDict,
     GetJsonSchemaHandler,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -21,7 +20,6 @@ from pydantic_core import CoreSchema, to_json
 from pierhead.engine.outcome import Invalid
 from pierhead.model.rules import Rule
 
-_STORED = "stored"
 _ERRORS_SHOWN = 10
 
 
@@ -46,11 +44,8 @@ class Model(BaseModel):
         )
 
     @model_validator(mode="after")
-    def _rules_hold(self, info: ValidationInfo) -> Self:
+    def _rules_hold(self) -> Self:
         broken = [rule.message for rule in self.__rules__ if rule.holds is not None and not rule.holds(self)]
-        if info.context == _STORED:
-            names = self.model_fields_set
-            broken += [f"{name} must not be null" for name in sorted(names) if getattr(self, name) is None]
         if broken:
             raise ValueError("; ".join(broken))
         return self
@@ -75,7 +70,7 @@ def parse(model: type[ModelT], value: Mapping[str, Any], path: str = "spec") -> 
     message says every fault, and repeats nothing of what was written there.
     """
     try:
-        return model.model_validate_json(to_json(value), strict=True, context=_STORED)
+        return model.model_validate_json(to_json(value), strict=True)
     except ValidationError as error:
         faults = [
             (_field_path(path, fault["loc"]), _fault_text(fault))
