@@ -167,7 +167,10 @@ class Leader:
             if self._observed is None or self._observed[0] != holder:
                 _log.info("standing by", holder=holder or None, **self._metadata)
             self._observed, self._observed_at = observed, self._clock()
-        return not holder or self._clock() >= self._observed_at + self._promised(spec)
+        # Ours, though this process does not lead: the answer to its acquisition was lost.
+        return holder in {None, "", self._identity} or self._clock() >= self._observed_at + self._promised(
+            spec
+        )
 
     def _promised(self, spec: Object) -> float:
         duration = spec.get("leaseDurationSeconds")

@@ -24,6 +24,7 @@ from pierhead.engine.report import End, Next, next_of, notice_of, status_of
 from pierhead.engine.resource import Object, ObjectKey, ObjectStore, Resource
 
 _CONFLICTS_AT_ONCE = 3
+_CONFLICTS_WORTH_A_LINE = 10
 _JITTERED_FROM_SECONDS = 30.0
 _RECONCILE_LIMIT_SECONDS = 900.0
 
@@ -173,6 +174,8 @@ class Worker:
         """Reads the object afresh, since the watch may not have told yet, and runs the key again."""
         count = self._conflicts.get(key, 0) + 1
         self._conflicts[key] = count
+        if count % _CONFLICTS_WORTH_A_LINE == 0:
+            self._log.warning("conflict after conflict", object=str(key), count=count)
         try:
             live = await self._store.get(key)
         except ReconcileError as error:

@@ -66,7 +66,8 @@ class QueueLaws(RuleBasedStateMachine):
         self.waiting_since: dict[str, float] = {}
         self.running: set[str] = set()
         self.again: dict[str, Priority] = {}
-        self.due: dict[str, tuple[float, Priority]] = {}
+        self.due: dict[str, tuple[float, int, Priority]] = {}
+        self.timers_set = 0
         self.failures: dict[str, int] = {}
         self.takes = 0
 
@@ -87,7 +88,8 @@ class QueueLaws(RuleBasedStateMachine):
         if delay <= 0:
             self.owe(key, priority)
         elif key not in self.due or due < self.due[key][0]:
-            self.due[key] = (due, priority)
+            self.timers_set += 1
+            self.due[key] = (due, self.timers_set, priority)
 
     @rule(key=KEYS, priority=PRIORITIES)
     def add(self, key: str, priority: Priority) -> None:
@@ -144,10 +146,10 @@ class QueueLaws(RuleBasedStateMachine):
     @rule(seconds=st.floats(min_value=0.0, max_value=400.0))
     def advance(self, seconds: float) -> None:
         end = self.timers.now + seconds
-        fallen = sorted((due, key) for key, (due, _) in self.due.items() if due <= end)
+        fallen = sorted((due, number, key) for key, (due, number, _) in self.due.items() if due <= end)
         self.timers.advance(seconds)
-        for due, key in fallen:
-            priority = self.due.pop(key)[1]
+        for due, _, key in fallen:
+            priority = self.due.pop(key)[2]
             self.owe(key, priority)
             if key in self.waiting_since and key not in self.running:
                 self.waiting_since[key] = min(self.waiting_since[key], due)
