@@ -1,0 +1,193 @@
+"""One renderer process and its pipes.
+
+Invariant: a process is used by one request at a time, and one whose exchange did not end in a whole
+answer is never used again.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pierhead.render.errors import RendererCrashed, RendererFault
+from pierhead.render.protocol import HEADER_BYTES, MAX_ANSWER_BYTES, decode_lines
+
+# A larger frame is decoded in a thread: its JSON would hold up every other task.
+LARGE_BYTES = 256 * 2**10
+
+_START_SECONDS = 15.0
+_STOP_SECONDS = 2.0
+_STDERR_LINES = 40
+_WORDS = 200
+_PIPE_BYTES = 2**20
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+# How Go's runtime says that memory, or the stack, came to its limit.
+_MEMORY_MARKS = ("runtime: out of memory", "cannot allocate memory", "stack exceeds", "stack overflow")
+
+
+class RendererProcess:
+    """A running renderer. Made by `start`; ended by `kill` or `stop`, and in any case by our own death."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise TypeError("the renderer needs all three pipes")
+        self._process = process
+        self._stdin = process.stdin
+        self._stdout = process.stdout
+        self._reading = asyncio.Lock()
+        self._said: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._starved = False
+        self._listening = asyncio.create_task(self._listen(process.stderr))
+
+    @classmethod
+    async def start(cls, path: Path, *, memory_mib: int) -> "RendererProcess":
+        """Starts the program and waits until it takes requests.
+
+        Raises RendererCrashed when it does not.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                path,
+                f"--memory-mib={memory_mib}",
+                f"--parent={os.getpid()}",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=_PIPE_BYTES,
+                # Ctrl-C in a terminal is for the operator, and its environment holds credentials.
+                start_new_session=True,
+                cwd="/",
+                env={"GOTRACEBACK": "single"},
+            )
+        except OSError as error:
+            raise RendererCrashed(f"the renderer {path} cannot be started: {error.strerror}") from error
+        started = cls(process)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                lines = await started.receive()
+        except (TimeoutError, json.JSONDecodeError, RendererFault) as error:
+            await started.kill()
+            raise RendererCrashed(f"{path} does not answer as a renderer does") from error
+        except RendererCrashed as error:
+            await started.kill()
+            words = started.last_words or "without a word"
+            raise RendererCrashed(f"the renderer {path} ended at its start: {words}") from error
+        except BaseException:
+            await started.kill()
+            raise
+        if "ready" in lines[0]:
+            return started
+        await started.kill()
+        raise RendererCrashed(f"{path} does not answer as a renderer does")
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process was still running when the event loop last looked."""
+        return self._process.returncode is None
+
+    @property
+    def starved(self) -> bool:
+        """Whether it ended for want of memory. Settled once `kill` has returned."""
+        return self._starved
+
+    @property
+    def last_words(self) -> str:
+        """The first thing it said on its way out, for people; may be empty."""
+        return next((line[:_WORDS] for line in self._said if line.strip()), "")
+
+    def resident_bytes(self) -> int:
+        """The memory it holds; 0 where that cannot be read."""
+        try:
+            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * _PAGE_BYTES
+
+    async def send(self, frame: bytes) -> None:
+        """Sends one frame. Raises RendererCrashed when the process is gone."""
+        try:
+            self._stdin.write(frame)
+            await self._stdin.drain()
+        except ConnectionError as error:
+            raise RendererCrashed("the renderer ended before it took the request") from error
+
+    async def receive(self) -> list[Any]:
+        """The lines of the next frame, decoded.
+
+        Raises RendererCrashed when the process is gone, RendererFault when a frame is beyond reason.
+        """
+        try:
+            async with self._reading:
+                length = int.from_bytes(await self._stdout.readexactly(HEADER_BYTES), "big")
+                if length > MAX_ANSWER_BYTES:
+                    raise RendererFault(f"an answer of {length} bytes")
+                payload = await self._stdout.readexactly(length)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise RendererCrashed("the renderer ended before it answered") from error
+        if len(payload) > LARGE_BYTES:
+            return await asyncio.to_thread(decode_lines, payload)
+        return decode_lines(payload)
+
+    async def stop(self) -> None:
+        """Asks it to end by closing its input, and makes sure that it does."""
+        self._stdin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._process.wait()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """Ends it at once, and returns when nothing of it is left."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._stdin.close()
+        # Pipes are released only when they were read to their end.
+        async with self._reading:
+            while await self._stdout.read(_PIPE_BYTES):
+                pass
+        await self._listening
+        await self._process.wait()
+        with contextlib.suppress(ConnectionError):
+            await self._stdin.wait_closed()
+
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
+        while line := await _line(stderr):
+            text = line.decode(errors="replace").rstrip()
+            self._starved = self._starved or any(mark in text for mark in _MEMORY_MARKS)
+            if len(self._said) < _STDERR_LINES:
+                self._said.append(text)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError:
+        # Longer than the reader's buffer: of no use to anyone.
+        return b"\n"
+
+
+def is_large(message: Mapping[str, Any], *, limit: int = LARGE_BYTES) -> bool:
+    """Whether a message is likely to encode to more than `limit` bytes; looks at no more of it than that."""
+    budget = limit
+    pending: list[Any] = [message]
+    while pending and budget > 0:
+        value = pending.pop()
+        budget -= 8
+        if isinstance(value, str):
+            budget -= len(value)
+        elif isinstance(value, Mapping):
+            pending.extend(value.values())
+            budget -= 8 * len(value)
+        elif isinstance(value, list | tuple):
+            pending.extend(value)
+    return budget <= 0
