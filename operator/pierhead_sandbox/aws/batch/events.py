@@ -1,0 +1,96 @@
+"""Each change of a job's state as a "Batch Job State Change" on moto's EventBridge.
+
+Invariant: the state a job is in when it changes is what its event says, however late it is delivered; the
+engine never waits for a delivery. There is no event for a job's first SUBMITTED. Duplicates, loss and
+disorder follow a seeded generator, so a run can be repeated.
+Source: AWS Batch user guide, "Batch EventBridge events".
+"""
+
+import copy
+import queue
+import random
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from pierhead_sandbox.aws.batch.describe import detail
+from pierhead_sandbox.aws.batch.region import Job
+from pierhead_sandbox.aws.batch.settings import BatchSettings
+from pierhead_sandbox.aws.bus import Bus, Event
+
+_STATE_CHANGE = "Batch Job State Change"
+_BLOCKED = "Batch Job Queue Blocked"
+_SEED = 20_240_611
+_PATIENCE_SECONDS = 0.05
+
+
+class Publisher:
+    """Turns changes of state into events, and delivers them from a thread of its own."""
+
+    def __init__(self, bus: Bus, now: Callable[[], float], settings: Callable[[], BatchSettings]) -> None:
+        self._bus = bus
+        self._now = now
+        self._settings = settings
+        self._pending: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._random = random.Random(_SEED)
+        self._thread = threading.Thread(target=self._deliver, name="batch-events", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver what is pending, and end."""
+        self._pending.put(None)
+        self._thread.join(timeout=5)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether events are on and a rule anywhere could match them."""
+        return self._settings().events and self._bus.has_rules()
+
+    def __call__(self, job: Job, index: int | None) -> None:
+        """A child's state changed, or with None the parent's."""
+        if not self.wanted or not self._bus.has_rules(job.region.account, job.region.name):
+            return
+        now = self._now()
+        body = detail(job, index, now)
+        self._put(job, _STATE_CHANGE, body, [body["jobArn"]], now)
+        if body["status"] == "RUNNABLE" and body.get("statusReason"):
+            self._put(job, _BLOCKED, body, [body["jobArn"], job.queue.arn], now)
+
+    def _put(self, job: Job, detail_type: str, body: dict[str, Any], arns: list[str], now: float) -> None:
+        settings = self._settings()
+        if self._random.random() < settings.event_loss:
+            return
+        event = Event(
+            id=str(UUID(int=self._random.getrandbits(128), version=4)),
+            account=job.region.account,
+            region=job.region.name,
+            source="aws.batch",
+            detail_type=detail_type,
+            resources=tuple(arns),
+            detail=body,
+            at=now,
+        )
+        self._pending.put(event)
+        if self._random.random() < settings.event_duplicates:
+            self._pending.put(event)
+
+    def _deliver(self) -> None:
+        while True:
+            window = [self._pending.get()]
+            # A window for disorder closes when it is full or nothing more comes for a moment.
+            while window[-1] is not None and len(window) < self._settings().event_disorder:
+                try:
+                    window.append(self._pending.get(timeout=_PATIENCE_SECONDS))
+                except queue.Empty:
+                    break
+            last = window.pop() if window[-1] is None else window[0]
+            self._random.shuffle(window)
+            for event in window:
+                if event is not None:
+                    self._bus.put(copy.copy(event))
+            if last is None:
+                return
