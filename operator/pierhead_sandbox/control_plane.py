@@ -38,26 +38,27 @@ rules:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the parts of one control plane are."""
+    """What a control plane is made of."""
 
-    directory: Path
     programs: Mapping[str, Path]
     kwok_stages: Sequence[Path]
-    audit_log: Path | None
+    audit: bool
     api_server_flags: Sequence[str]
 
 
 class ControlPlane:
     """A running control plane; its programs belong to `processes`."""
 
-    def __init__(self, layout: Layout, processes: Processes) -> None:
+    def __init__(self, directory: Path, layout: Layout, processes: Processes) -> None:
+        self._directory = directory
         self._layout = layout
+        self.audit_log = directory / "audit.log" if layout.audit else None
         self._processes = processes
         self._ports = {
             name: Reservation()
             for name in ("etcd", "etcd-peer", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
         }
-        self._certificates = layout.directory / "certificates"
+        self._certificates = self._directory / "certificates"
         self._certificates.mkdir()
         self._authority = Authority(self._certificates)
         self.server = f"https://{self._ports['kube-apiserver'].address}"
@@ -102,7 +103,7 @@ class ControlPlane:
         client, peer = self._ports["etcd"].address, self._ports["etcd-peer"].address
         self._run(
             "etcd",
-            f"--data-dir={self._layout.directory / 'etcd'}",
+            f"--data-dir={self._directory / 'etcd'}",
             f"--listen-client-urls=http://{client}",
             f"--advertise-client-urls=http://{client}",
             f"--listen-peer-urls=http://{peer}",
@@ -138,13 +139,13 @@ class ControlPlane:
         )
 
     def _audit_flags(self) -> Sequence[str]:
-        if self._layout.audit_log is None:
+        if self.audit_log is None:
             return ()
-        policy = self._layout.directory / "audit-policy.yaml"
+        policy = self._directory / "audit-policy.yaml"
         policy.write_text(_AUDIT_POLICY)
         return (
             f"--audit-policy-file={policy}",
-            f"--audit-log-path={self._layout.audit_log}",
+            f"--audit-log-path={self.audit_log}",
             # One file, whole: what was rotated away would not be counted.
             "--audit-log-maxsize=0",
         )
@@ -174,13 +175,13 @@ class ControlPlane:
             "--bind-address=127.0.0.1",
             f"--secure-port={self._ports[name].port}",
             _PORT_SHARING,
-            f"--cert-dir={self._layout.directory / name}",
+            f"--cert-dir={self._directory / name}",
             "--leader-elect=false",
         )
 
     def _start_kwok(self) -> None:
         pair = self._authority.client("kwok", "kwok", "system:masters")
-        stages = self._layout.directory / "kwok-stages.yaml"
+        stages = self._directory / "kwok-stages.yaml"
         stages.write_text("\n---\n".join(path.read_text() for path in self._layout.kwok_stages))
         self._run(
             "kwok",
@@ -197,7 +198,7 @@ class ControlPlane:
         return kubeconfig.write_for_certificate(path, self.cluster, pair)
 
     def _run(self, name: str, *arguments: str) -> None:
-        self._processes.start(name, [str(self._layout.programs[name]), *arguments])
+        self._processes.start(name, [str(self._layout.programs[name]), *arguments], needed=True)
 
     def _nodes_ready(self) -> bool:
         return all(

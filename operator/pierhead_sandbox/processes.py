@@ -30,9 +30,10 @@ class Program:
     """One running program and what is needed to start it again."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+        self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, needed: bool
     ) -> None:
         self.name = name
+        self.needed = needed
         self.arguments = tuple(arguments)
         self.environment = dict(environment)
         self.log = log
@@ -88,16 +89,20 @@ class Program:
 
     def launch(self) -> None:
         """Fork and execute, in the calling thread: the program dies when that thread ends."""
-        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*launcher, *self.arguments],
+                tethered(self.arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.environment,
                 start_new_session=True,
             )
+
+
+def tethered(arguments: Sequence[str]) -> list[str]:
+    """The command that runs `arguments` (an absolute path first) and dies with the thread that starts it."""
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *arguments]
 
 
 class Processes:
@@ -110,14 +115,23 @@ class Processes:
         self._lock = threading.Lock()
 
     def start(
-        self, name: str, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        needed: bool = False,
     ) -> Program:
-        """Start a program; `arguments[0]` is an absolute path. `environment` replaces ours, if given."""
+        """Start a program; `arguments[0]` is an absolute path. `environment` replaces ours, if given.
+
+        `needed` says that the sandbox is broken without it. Raises SandboxError when the name runs already.
+        """
         program = Program(
             name,
             arguments,
             dict(os.environ) if environment is None else environment,
             self._logs / f"{name}.log",
+            needed=needed,
         )
         with self._lock:
             if name in self._programs and self._programs[name].running:
@@ -140,9 +154,10 @@ class Processes:
             raise SandboxError(f"no program {name}; there are {', '.join(self._programs)}") from None
 
     def check(self) -> None:
-        """Raise ProcessDied for the first program that ended by itself."""
+        """Raise ProcessDied for the first needed program that ended."""
         for program in list(self._programs.values()):
-            program.check()
+            if program.needed:
+                program.check()
 
     def pids(self) -> dict[str, int]:
         """Process ids of what runs, by name."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pierhead_sandbox.aws.control import AwsControl
     from pierhead_sandbox.binaries import Binaries
     from pierhead_sandbox.sandbox import Sandbox
 
@@ -40,6 +41,17 @@ def private_sandbox() -> Iterator["Sandbox"]:
 
     with Sandbox.start(audit=True) as started:
         yield started
+
+
+@pytest.fixture
+def aws(sandbox: "Sandbox") -> "AwsControl":
+    """Control of the session's AWS stand-in, which is empty: no resources, calls, faults or scripts.
+
+    Clients find it by the variables in `sandbox.environment`.
+    """
+    control = sandbox.aws
+    control.reset()
+    return control
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ import secrets
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pierhead_sandbox import kubeconfig, request_counts
+from pierhead_sandbox import aws_process, kubeconfig, request_counts
 from pierhead_sandbox.api import Api
+from pierhead_sandbox.aws_process import AwsProcess
 from pierhead_sandbox.binaries import Binaries, ensure_control_plane
 from pierhead_sandbox.control_plane import ControlPlane, Layout
 from pierhead_sandbox.errors import ProcessDied, SandboxError
@@ -23,24 +25,32 @@ from pierhead_sandbox.processes import Processes
 from pierhead_sandbox.request_counts import RequestKind
 from pierhead_sandbox.scratch import Scratch
 
+if TYPE_CHECKING:
+    from pierhead_sandbox.aws.control import AwsControl
+
 _ATTEMPTS = 3
 _PORT_TAKEN = re.compile(r"address already in use|bind: permission denied")
 _TOKEN_SECONDS = 24 * 3600
-_REGION = "us-east-1"
 
 
 class Sandbox:
     """A running sandbox. Made by `Sandbox.start`; a context manager that stops it."""
 
     def __init__(
-        self, scratch: Scratch, processes: Processes, plane: ControlPlane, binaries: Binaries
+        self,
+        scratch: Scratch,
+        processes: Processes,
+        plane: ControlPlane,
+        binaries: Binaries,
+        stand_in: AwsProcess | None,
     ) -> None:
         self._scratch = scratch
+        self._stand_in = stand_in
         self._plane = plane
         self._binaries = binaries
         self.processes = processes
         self.directory = scratch.path
-        self.audit_log: Path | None = None
+        self.audit_log = plane.audit_log
         self.server = plane.server
         self.ca_file = plane.ca_file
         self.client_cert = plane.admin.certificate
@@ -55,6 +65,7 @@ class Sandbox:
         directory: Path | None = None,
         *,
         nodes: int = 1,
+        aws: bool = True,
         audit: bool = False,
         api_server_flags: Sequence[str] = (),
         binaries: Binaries | None = None,
@@ -62,12 +73,19 @@ class Sandbox:
         """Start a sandbox and wait until it can run pods.
 
         `directory` is the folder its own folder is made in (memory, by default); `nodes` how many
-        nodes kwok plays; `audit` keeps a log of who asked what. Raises SandboxError.
+        nodes kwok plays; `aws` whether there is an AWS stand-in; `audit` keeps a log of who asked what
+        of the API server. Raises SandboxError.
         """
         binaries = binaries or Binaries()
+        layout = Layout(
+            programs=ensure_control_plane(binaries),
+            kwok_stages=binaries.kwok_stages(),
+            audit=audit,
+            api_server_flags=api_server_flags,
+        )
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return cls._start_once(directory, nodes, audit, api_server_flags, binaries)
+                return cls._start_once(Scratch(directory), layout, binaries, nodes=nodes, aws=aws)
             except ProcessDied as error:
                 if attempt == _ATTEMPTS or not _PORT_TAKEN.search(str(error)):
                     raise
@@ -75,37 +93,38 @@ class Sandbox:
 
     @classmethod
     def _start_once(
-        cls,
-        directory: Path | None,
-        nodes: int,
-        audit: bool,
-        api_server_flags: Sequence[str],
-        binaries: Binaries,
+        cls, scratch: Scratch, layout: Layout, binaries: Binaries, *, nodes: int, aws: bool
     ) -> "Sandbox":
-        programs = ensure_control_plane(binaries)
-        stages = binaries.kwok_stages()
-        scratch = Scratch(directory)
-        processes = Processes(scratch.path)
-        plane: ControlPlane | None = None
-        try:
-            audit_log = scratch.path / "audit.log" if audit else None
-            layout = Layout(scratch.path, programs, stages, audit_log, api_server_flags)
-            plane = ControlPlane(layout, processes)
-            sandbox = cls(scratch, processes, plane, binaries)
-            sandbox.audit_log = audit_log
+        with ExitStack() as undo:
+            undo.callback(scratch.remove)
+            processes = Processes(scratch.path)
+            undo.callback(processes.stop)
+            # First, because it takes about as long as the control plane and is waited for last.
+            stand_in = AwsProcess(processes, scratch.path) if aws else None
+            plane = ControlPlane(scratch.path, layout, processes)
+            undo.callback(plane.close)
+            sandbox = cls(scratch, processes, plane, binaries, stand_in)
             plane.start(nodes)
-        except BaseException:
-            processes.stop()
-            if plane is not None:
-                plane.close()
-            scratch.remove()
-            raise
+            if stand_in is not None:
+                plane.wait_for("the AWS stand-in", lambda: stand_in.answers)
+            undo.pop_all()
         return sandbox
 
     @property
     def environment(self) -> dict[str, str]:
         """Variables that point Kubernetes and AWS clients at this sandbox."""
-        return {"KUBECONFIG": str(self.kubeconfig)}
+        kubernetes = {"KUBECONFIG": str(self.kubeconfig)}
+        return kubernetes if self._stand_in is None else {**kubernetes, **self._stand_in.environment}
+
+    @property
+    def aws(self) -> "AwsControl":
+        """Counters, faults and the Batch of the AWS stand-in. Raises SandboxError when there is none."""
+        # Imported here: starting a sandbox needs none of it.
+        from pierhead_sandbox.aws.control import AwsControl  # noqa: PLC0415
+
+        if self._stand_in is None:
+            raise SandboxError("this sandbox was started with aws=False")
+        return AwsControl(self._stand_in.url)
 
     @property
     def api(self) -> Api:
@@ -188,7 +207,7 @@ class Sandbox:
 
     def stop(self) -> None:
         """Stop everything and remove the sandbox's folder; again is fine."""
-        self.processes.stop()
+        self.processes.stop(gentle=[aws_process.NAME])
         self._plane.close()
         self._scratch.remove()
 
