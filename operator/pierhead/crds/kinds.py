@@ -3,6 +3,8 @@
 from typing import Any
 
 from pierhead.apps.model import RESOURCE as APP_RELEASE
+from pierhead.batch.model import RESOURCE as BATCH_JOB
 from pierhead.model import CustomResource
+from pierhead.secrets.model import RESOURCE as SYNCED_SECRET
 
-RESOURCES: tuple[CustomResource[Any], ...] = (APP_RELEASE,)
+RESOURCES: tuple[CustomResource[Any], ...] = (APP_RELEASE, SYNCED_SECRET, BATCH_JOB)

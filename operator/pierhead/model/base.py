@@ -70,7 +70,7 @@ def parse(model: type[ModelT], value: Mapping[str, Any], path: str = "spec") -> 
     message says every fault, and repeats nothing of what was written there.
     """
     try:
-        return model.model_validate_json(to_json(value), strict=True)
+        return model.model_validate_json(to_json(value), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         faults = [
             (_field_path(path, fault["loc"]), _fault_text(fault))

@@ -11,6 +11,7 @@ import yaml
 from pierhead.crds.kinds import RESOURCES
 from pierhead.engine.outcome import Invalid
 from pierhead.model import API_VERSION, CustomResource
+from pierhead_sandbox.errors import ApiFailure
 from pierhead_sandbox.sandbox import Sandbox
 
 DATA = Path(__file__).parents[2] / "data" / "objects"
@@ -69,6 +70,39 @@ def test_a_spec_is_stored_as_it_was_written(
     assert set(stored["metadata"]) == {
         *("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"completions": 6}, "completions cannot be changed"),
+        ({"outputUri": "s3://a/b"}, "outputUri cannot be changed"),
+        ({"queue": "other"}, "queue cannot be changed"),
+        ({"suspend": True}, None),
+        ({"maxFailedIndexes": 2}, None),
+    ],
+)
+def test_what_decides_the_work_cannot_be_changed(
+    change: dict[str, Any], fault: str | None, sandbox: Sandbox, namespace: str
+) -> None:
+    url = f"/apis/{API_VERSION}/namespaces/{namespace}/batchjobs"
+    stored = sandbox.api.json(
+        "POST",
+        url,
+        {
+            "apiVersion": API_VERSION,
+            "kind": "BatchJob",
+            "metadata": {"name": "subject"},
+            "spec": {"queue": "thumbnails", "jobDefinition": "thumbnail", "completions": 5},
+        },
+    )
+    changed = stored | {"spec": stored["spec"] | change}
+
+    if fault is None:
+        assert sandbox.api.json("PUT", f"{url}/subject", changed)["metadata"]["generation"] == 2
+    else:
+        with pytest.raises(ApiFailure, match=fault):
+            sandbox.api.json("PUT", f"{url}/subject", changed)
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.kind)
