@@ -142,7 +142,7 @@ class Proxy:
             ) as proxy._as_sender,
         ):
             server = web.Server(proxy._handle, access_log=None)
-            runner = web.ServerRunner(server, shutdown_timeout=0.1)
+            runner = web.ServerRunner(server, shutdown_timeout=0.1, handler_cancellation=True)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", port)
             await site.start()
