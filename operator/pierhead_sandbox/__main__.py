@@ -133,7 +133,8 @@ def _describe(named: NamedSandbox, *, as_json: bool) -> bool:
         described = {"name": named.name, "phase": phase, "server": server, "failure": failure}
         typer.echo(json.dumps({**described, "programs": (record and record.programs) or {}}))
     else:
-        typer.echo(f"{named.name}\t{phase}\t{server or failure.partition(chr(10))[0]}")
+        reason = failure.partition("\n")[0]
+        typer.echo(f"{named.name:<20} {phase:<9} {server or reason}".rstrip())
     if phase == "crashed":
         named.clean()
     return phase == "up"
@@ -153,7 +154,8 @@ def exec(  # noqa: A001 (the command's name)
                 f"sandbox {name} is {phase}; start it with `pierhead-sandbox up --name {name}`"
             )
     path = os.pathsep.join([str(named.programs_directory), os.environ.get("PATH", os.defpath)])
-    environment = {**os.environ, **(record.environment or {}), "PATH": path}
+    cache = str(named.directory / "kubectl-cache")
+    environment = {**os.environ, **(record.environment or {}), "PATH": path, "KUBECACHEDIR": cache}
     try:
         os.execvpe(command[0], command, environment)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from pierhead_sandbox.errors import SandboxError
@@ -23,7 +23,9 @@ from pierhead_sandbox.progress import Progress, Silent, shown
 from pierhead_sandbox.recipes import CONTROL_PLANE, KWOK_MODULE, KWOK_STAGES, Recipe, recipes
 from pierhead_sandbox.toolchain import Go, find_go
 
-_UNUSED_SECONDS = 30 * 24 * 3600
+_DAY_SECONDS = 24 * 3600
+_KEPT_DAYS = 30
+_KEPT_DAYS_OF_OURS = 7
 _LINKING_SHARE = 0.85
 _PACKAGE_LINE = re.compile(r"^[\w.\-/~]+$")
 
@@ -68,14 +70,9 @@ class Binaries:
         wanted = list(self.catalogue if names is None else names)
         found = {name: self.find(name) for name in wanted}
         if missing := [name for name in wanted if found[name] is None]:
-            with self._alone(progress or Silent()):
-                missing = [name for name in missing if self.find(name) is None]
-                if progress is None:
-                    weights = [(name, self._recipe(name).seconds) for name in missing]
-                    with shown(weights) as progress_shown:
-                        self._build_all(missing, progress_shown)
-                else:
-                    self._build_all(missing, progress)
+            weights = [(name, self._recipe(name).seconds) for name in missing]
+            with nullcontext(progress) if progress else shown(weights) as told, self._alone(told):
+                self._build_all(missing, told)
         paths = {name: self.find(name) for name in wanted}
         return {name: path for name, path in paths.items() if path is not None}
 
@@ -116,6 +113,10 @@ class Binaries:
     def _build_all(self, names: Iterable[str], progress: Progress) -> None:
         for name in names:
             recipe = self._recipe(name)
+            if self.find(name) is not None:
+                # Somebody else built it while we waited.
+                progress.finish(name)
+                continue
             go = self._go(recipe, progress)
             progress.start(name)
             self._build(recipe, go, progress)
@@ -123,15 +124,15 @@ class Binaries:
             self._forget_unused(recipe)
 
     def _build(self, recipe: Recipe, go: Go, progress: Progress) -> None:
-        tags = [f"-tags={recipe.tags}"] if recipe.tags else []
-        progress.advance(recipe.name, 0.0, "reading the module")
-        listed = go.run(recipe.module, "list", "-deps", *tags, "-f", "{{.ImportPath}}", recipe.package)
-        packages = max(1, len(listed.split()))
-        with tempfile.TemporaryDirectory(prefix=f"{recipe.name}-", dir=self.cache) as temporary:
-            output = Path(temporary) / recipe.name
-            command = [str(go.program), "build", "-v", *recipe.flags, "-o", str(output), recipe.package]
-            _run_build(recipe, command, go.environment, packages, progress)
-            output.rename(self._place(recipe))
+        while True:
+            place = self._place(recipe)
+            with tempfile.TemporaryDirectory(prefix=f"{recipe.name}-", dir=self.cache) as temporary:
+                output = Path(temporary) / recipe.name
+                _compile(recipe, go, output, progress)
+                # Sources of ours may be edited meanwhile; then nobody knows which of them went in.
+                if self._place(recipe) == place:
+                    output.rename(place)
+                    return
 
     def _copy_stages(self, recipe: Recipe, folder: Path) -> None:
         go = self._go(recipe, Silent())
@@ -144,8 +145,8 @@ class Binaries:
             target.rename(folder)
 
     def _forget_unused(self, recipe: Recipe) -> None:
-        """Remove the program's other versions that nobody used for a month."""
-        oldest = time.time() - _UNUSED_SECONDS
+        """Remove the program's other versions that nobody used for a month; ours change often: a week."""
+        oldest = time.time() - (_KEPT_DAYS_OF_OURS if recipe.ours else _KEPT_DAYS) * _DAY_SECONDS
         current = self._place(recipe)
         for path in current.parent.glob(f"{recipe.name}-*"):
             same_program = path.name.rpartition("-")[0] == recipe.name
@@ -166,14 +167,17 @@ def ensure_control_plane(binaries: Binaries) -> dict[str, Path]:
     return binaries.ensure(CONTROL_PLANE)
 
 
-def _run_build(
-    recipe: Recipe, command: list[str], environment: Mapping[str, str], packages: int, progress: Progress
-) -> None:
+def _compile(recipe: Recipe, go: Go, output: Path, progress: Progress) -> None:
     """Run `go build -v`, which names each package on standard error as it compiles it."""
+    progress.advance(recipe.name, 0.0, "reading the module")
+    tags = [f"-tags={recipe.tags}"] if recipe.tags else []
+    listed = go.run(recipe.module, "list", "-deps", *tags, "-f", "{{.ImportPath}}", recipe.package)
+    packages = max(1, len(listed.split()))
+    command = [str(go.program), "build", "-v", *recipe.flags, "-o", str(output), recipe.package]
     said: list[str] = []
     compiled = 0
     with subprocess.Popen(
-        command, cwd=recipe.module, env=dict(environment), stderr=subprocess.PIPE, text=True
+        command, cwd=recipe.module, env=go.environment, stderr=subprocess.PIPE, text=True
     ) as process:
         for line in process.stderr or ():
             text = line.strip()

@@ -67,7 +67,7 @@ class Lines:
 
     def finish(self, name: str) -> None:
         """One line."""
-        self.note(f"{name}: done in {time.monotonic() - self._begun:.0f} s")
+        self.note(f"{name}: there after {time.monotonic() - self._begun:.0f} s")
 
     def note(self, text: str) -> None:
         """One line."""

@@ -137,7 +137,7 @@ class Sandbox:
         """Run kubectl as administrator. Raises CalledProcessError when it fails, unless `check` is off."""
         return subprocess.run(
             [str(self._binaries.path("kubectl")), *arguments],
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, "KUBECACHEDIR": str(self.directory / "kubectl-cache")},
             input=stdin,
             capture_output=True,
             text=True,

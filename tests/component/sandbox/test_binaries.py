@@ -1,5 +1,6 @@
 """Building and caching, with a very small Go module."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -128,6 +129,25 @@ def test_a_failed_build_says_what_go_said_and_leaves_nothing(cache, recipe, buil
         Binaries(cache, {"hello": recipe}).path("hello")
     assert list((cache / "bin").iterdir()) == []
     assert sorted(path.name for path in cache.iterdir()) == ["bin", "build.lock"]
+
+
+def test_sources_of_ours_that_change_during_the_build_are_built_again(cache, recipe, builds):
+    recipe = dataclasses.replace(recipe, ours=True)
+
+    class Editor(Silent):
+        edited = False
+
+        def advance(self, name, share, activity):
+            if not self.edited:
+                self.edited = True
+                source = recipe.module / "main.go"
+                source.write_text(source.read_text().replace("println(version)", 'println(version, "new")'))
+
+    path = Binaries(cache, {"hello": recipe}).ensure(progress=Editor())["hello"]
+    assert path.name == f"hello-{recipe.key}"
+    assert _output(path) == "v1 new"
+    assert len(builds()) == 2
+    assert [each.name for each in (cache / "bin").iterdir()] == [path.name]
 
 
 def test_progress_is_told(cache, recipe, builds):

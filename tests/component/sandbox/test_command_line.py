@@ -50,12 +50,14 @@ def test_up_exec_status_down(name):
     assert run("exec", "--name", name, "--", "sh", "-c", "exit 7").returncode == 7
     assert run("exec", "--name", name, "--", "no-such-command").returncode == 127
     sourced = subprocess.run(
-        ["/bin/sh", "-c", f". {environment_file}; echo $KUBECONFIG"],
+        ["/bin/sh", "-c", f". {environment_file}; echo $KUBECONFIG; echo $AWS_ENDPOINT_URL"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert os.access(sourced.stdout.strip(), os.R_OK)
+    kubeconfig, endpoint = sourced.stdout.split()
+    assert os.access(kubeconfig, os.R_OK)
+    assert endpoint.startswith("http://127.0.0.1:")
 
     handles = [os.pidfd_open(pid) for pid in described["programs"].values()]
     assert run("down", "--name", name).returncode == 0

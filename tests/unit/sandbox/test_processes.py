@@ -30,10 +30,18 @@ def processes(tmp_path):
 
 
 def test_a_program_that_ends_by_itself_is_reported_with_the_tail_of_its_log(processes):
-    program = processes.start("broken", [SHELL, "-c", "echo no such flag >&2; exit 3"])
+    program = processes.start("broken", [SHELL, "-c", "echo no such flag >&2; exit 3"], needed=True)
     assert program.wait(10)
     with pytest.raises(ProcessDied, match=r"(?s)broken ended with status 3.*no such flag"):
         processes.check()
+
+
+def test_a_program_that_is_not_needed_may_end(processes):
+    program = processes.start("guest", [SHELL, "-c", "exit 3"])
+    assert program.wait(10)
+    processes.check()
+    with pytest.raises(ProcessDied):
+        program.check()
 
 
 def test_stopping_ends_what_the_programs_started_too(tmp_path):

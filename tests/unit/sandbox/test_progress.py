@@ -11,7 +11,7 @@ def test_without_a_terminal_there_are_plain_lines(capsys):
         progress.advance("kubectl", 0.5, "k8s.io/api")
         progress.finish("kubectl")
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["building kubectl (2 of 2)", "kubectl: done in 0 s"]
+    assert lines == ["building kubectl (2 of 2)", "kubectl: there after 0 s"]
 
 
 def test_a_long_build_says_how_far_it_is(capsys):
