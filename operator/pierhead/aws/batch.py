@@ -174,9 +174,9 @@ class BatchClient:
         return str(answer["jobDefinitionArn"])
 
     async def _pages(self, operation: str, **request: Any) -> AsyncIterator[dict[str, Any]]:
-        token: dict[str, str] = {}
+        token: dict[str, Any] = {}
         while True:
-            answer = await self._call(operation, **request, **token)
+            answer = await self._call(operation, **{**request, **token})
             yield answer
             if not answer.get("nextToken"):
                 return

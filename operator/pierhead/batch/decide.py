@@ -27,7 +27,7 @@ from pierhead.batch.actions import (
     Suspend,
     Terminate,
 )
-from pierhead.batch.indexes import IndexSet
+from pierhead.batch.indexes import IndexSet, Layout
 from pierhead.batch.jobs import Seen
 from pierhead.batch.shards import split
 from pierhead.batch.state import State, Target, key_of, to_moment
@@ -198,7 +198,7 @@ def _go_on(facts: Facts) -> Action | None:
         return Refused(facts.refused_until)
     if not more:
         return Submit((), again)
-    parts = split(state.ledger.plan, start=state.planned, most=room, map_limit=limits.map_limit)
+    parts = split(Layout(state.ledger.plan), start=state.planned, most=room, map_limit=limits.map_limit)
     return Submit(tuple(parts), again)
 
 

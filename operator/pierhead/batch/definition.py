@@ -12,7 +12,7 @@ from typing import Any
 
 from pierhead.batch.contract import COMPLETIONS, INDEX_MAP, OUTPUT_URI
 from pierhead.batch.indexes import IndexSet
-from pierhead.batch.model import Attempts, BatchJobSpec, Container, RetryRule
+from pierhead.batch.model import MUTABLE, Attempts, BatchJobSpec, Container, RetryRule
 from pierhead.batch.shards import index_variables
 from pierhead.engine.outcome import Invalid
 from pierhead.model import GROUP
@@ -71,11 +71,13 @@ def job_request(
         "jobQueue": spec.queue,
         "jobDefinition": definition,
         "containerOverrides": _overrides(spec, index_variables(indexes)),
-        "retryStrategy": _retries(spec.attempts or Attempts()),
         "tags": dict(tags),
     }
     if len(indexes) > 1:
         request["arrayProperties"] = {"size": len(indexes)}
+    if spec.attempts is not None or spec.template is not None:
+        # Without either, the job definition's own retries hold.
+        request["retryStrategy"] = _retries(spec.attempts or Attempts())
     if spec.timeout_seconds is not None:
         request["timeout"] = {"attemptDurationSeconds": spec.timeout_seconds}
     _refuse_above(REQUEST_LIMIT, request, "a SubmitJob request")
@@ -87,9 +89,9 @@ def map_limit(spec: BatchJobSpec) -> int:
     return OVERRIDES_LIMIT - _length(_overrides(spec, {INDEX_MAP: ""}))
 
 
-def spec_digest(spec: Mapping[str, Any], mutable: frozenset[str]) -> str:
+def spec_digest(spec: Mapping[str, Any]) -> str:
     """Digest of the fields of a stored spec that cannot be changed."""
-    fixed = {name: value for name, value in spec.items() if name not in mutable}
+    fixed = {name: value for name, value in spec.items() if name not in MUTABLE}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -4,8 +4,10 @@ Invariant: a set is immutable, and its bytes are the same for the same members.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from pierhead.batch.intervals import Interval, parse, to_text
 
@@ -90,24 +92,40 @@ class IndexSet:
 
     def part(self, start: int, size: int) -> "IndexSet":
         """The `size` members that follow the `start` lowest ones."""
-        return IndexSet.spanning(part_of(self.intervals(), start, size))
+        return Layout(self).part(start, size)
+
+    def at_places(self, places: "IndexSet") -> "IndexSet":
+        """The members at these places: 0 is the lowest."""
+        intervals = self.intervals()
+        if len(intervals) == 1:
+            return IndexSet(places.bits << intervals[0][0]) & self
+        members = list(self)
+        return IndexSet.of(members[place] for place in places if place < len(members))
 
 
-def part_of(intervals: Iterable[Interval], start: int, size: int) -> list[Interval]:
-    """The intervals of the `size` numbers that follow the `start` lowest ones."""
-    found: list[Interval] = []
-    skip, wanted = start, size
-    for first, last in intervals:
-        length = last - first + 1
-        if skip >= length:
-            skip -= length
-            continue
-        begin = first + skip
-        skip = 0
-        end = min(last, begin + wanted - 1)
-        if wanted > 0:
-            found.append((begin, end))
-            wanted -= end - begin + 1
-        if wanted <= 0:
-            break
-    return found
+class Layout:
+    """A set made ready for being taken apart."""
+
+    def __init__(self, indexes: IndexSet) -> None:
+        self.indexes = indexes
+        self.intervals = indexes.intervals()
+        lengths = (last - first + 1 for first, last in self.intervals)
+        self._starts = [0, *accumulate(lengths)]
+
+    def part(self, start: int, size: int) -> IndexSet:
+        """The `size` members that follow the `start` lowest ones."""
+        return IndexSet.spanning(self.part_intervals(start, size))
+
+    def part_intervals(self, start: int, size: int) -> list[Interval]:
+        """The same as intervals."""
+        end = min(start + size, self._starts[-1])
+        found: list[Interval] = []
+        number = bisect_right(self._starts, start) - 1
+        while start < end:
+            first, last = self.intervals[number]
+            begin = first + start - self._starts[number]
+            finish = min(last, begin + end - start - 1)
+            found.append((begin, finish))
+            start += finish - begin + 1
+            number += 1
+        return found

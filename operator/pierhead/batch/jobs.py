@@ -4,8 +4,10 @@ Invariant: the counts of a job always add up to its size, whatever Batch's own s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+
+from pierhead.batch.indexes import IndexSet
 
 SUCCEEDED = "SUCCEEDED"
 FAILED = "FAILED"
@@ -71,15 +73,55 @@ class Seen:
     """Whether somebody terminated or cancelled it, ended or not."""
     missing_since: datetime | None = None
     """Since when Batch does not know it."""
+    ended_since: datetime | None = None
+    """Since when it is known to have ended."""
 
     @property
     def ended(self) -> bool:
         """Whether it is in a final state."""
         return self.status in {SUCCEEDED, FAILED}
 
+    @property
+    def idle(self) -> bool:
+        """Whether indexes wait for capacity and none has any."""
+        return self.counts.runnable > 0 and not self.counts.starting and not self.counts.running
+
+    @property
+    def stopped_by_us(self) -> bool:
+        """Whether it was told to stop by pierhead."""
+        return self.reason.startswith(STOP_MARK)
+
     def missing(self, now: datetime) -> "Seen":
         """The same job, when Batch did not know it at `now`."""
         return self if self.missing_since else replace(self, missing_since=now)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedChild:
+    """Why one child of an array, or a single job, failed."""
+
+    place: int
+    """Its number among the indexes of the shard, from 0."""
+    exit_code: int | None = None
+    reason: str | None = None
+    status_reason: str | None = None
+    attempts: int = 0
+    log_group: str | None = None
+    log_stream: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What is known about the children of an array that still runs; never more than is true."""
+
+    succeeded: IndexSet = field(default_factory=IndexSet)
+    """Places of children that succeeded."""
+    failed: IndexSet = field(default_factory=IndexSet)
+    """Places of children that failed."""
+    details: tuple[FailedChild, ...] = ()
+    """The first few that failed."""
+    stuck: str | None = None
+    """Why Batch cannot start a runnable child; empty where it does not say, None while not asked."""
 
 
 def just_submitted(size: int) -> Seen:

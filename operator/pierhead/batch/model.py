@@ -36,6 +36,9 @@ RoleArn = Annotated[
 MOST_COMPLETIONS = 1_000_000
 MOST_BACKOFF = 10
 
+MUTABLE = frozenset({"activeDeadlineSeconds", "maxFailedIndexes", "suspend", "ttlSecondsAfterFinished"})
+"""Fields of the spec that may change while the work runs."""
+
 
 def _not_reserved(variable: "Variable | SecretVariable") -> bool:
     return not variable.name.startswith(RESERVED_PREFIXES)

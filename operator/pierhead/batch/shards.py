@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pierhead.batch.contract import INDEX_MAP, INDEX_OFFSET
-from pierhead.batch.indexes import IndexSet
+from pierhead.batch.indexes import IndexSet, Layout
 from pierhead.batch.intervals import Interval, to_text
 
 ARRAY_LIMIT = 10_000
@@ -23,13 +23,13 @@ class Part:
     size: int
 
 
-def split(plan: IndexSet, *, start: int, most: int, map_limit: int) -> list[Part]:
+def split(plan: Layout, *, start: int, most: int, map_limit: int) -> list[Part]:
     """The next shards of a plan whose `start` lowest indexes are laid out already; at most `most` shards.
 
     `map_limit` is the longest index map in characters.
     """
     parts: list[Part] = []
-    rest = _after(plan.intervals(), start)
+    rest = plan.part_intervals(start, len(plan.indexes) - start)
     position = start
     while rest and len(parts) < most:
         size, rest = _take(rest, map_limit)
@@ -44,15 +44,6 @@ def index_variables(indexes: IndexSet) -> dict[str, str]:
     if len(intervals) == 1:
         return {INDEX_OFFSET: str(intervals[0][0])}
     return {INDEX_MAP: to_text(intervals)}
-
-
-def _after(intervals: list[Interval], start: int) -> list[Interval]:
-    for number, (first, last) in enumerate(intervals):
-        length = last - first + 1
-        if start < length:
-            return [(first + start, last), *intervals[number + 1 :]]
-        start -= length
-    return []
 
 
 def _take(intervals: Sequence[Interval], map_limit: int) -> tuple[int, list[Interval]]:

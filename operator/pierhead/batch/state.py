@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pierhead.batch.indexes import IndexSet
 from pierhead.batch.ledger import Ledger
 from pierhead.batch.shards import Part
 from pierhead.batch.status import MOST_ENDED, BatchJobStatus, Failure, Shard, ShardState
@@ -53,10 +52,6 @@ class State:
     def round_ended(self) -> bool:
         """Whether every index of the round's plan has had its run."""
         return not self.open and self.planned >= len(self.ledger.plan)
-
-    def indexes_of(self, shard: Shard) -> IndexSet:
-        """The indexes a shard of this round runs, in the order of its children."""
-        return self.ledger.plan.part(shard.first, shard.size)
 
     def intending(self, parts: Iterable[Part], again: Iterable[Shard], now: datetime) -> "State":
         """With new shards for these stretches, and shards sent once more, all about to be submitted."""

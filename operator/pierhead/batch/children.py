@@ -1,0 +1,123 @@
+"""The results of a job's indexes, read from Batch.
+
+Invariant: an index counts as succeeded only when Batch says so of its child, or of an array whose counts
+leave no other possibility; a child that pierhead stopped counts as not run. Places are children's numbers.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pierhead.aws.batch import BatchClient, Child, Job
+from pierhead.batch.indexes import IndexSet
+from pierhead.batch.jobs import FAILED, STOP_MARK, SUCCEEDED, FailedChild, Glimpse, Seen
+from pierhead.batch.status import MOST_FAILURES_SHOWN, TEXT_LIMIT
+
+DEFAULT_LOG_GROUP = "/aws/batch/job"
+
+_RUNNABLE = "RUNNABLE"
+_STUCK = ("CAPACITY:", "MISCONFIGURATION:", "ACTION_REQUIRED", "UNDETERMINED")
+_LISTED_A_CALL = 1000
+_STREAM_LIMIT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """How the places of one job that ended came out; those in neither set have not run."""
+
+    succeeded: IndexSet
+    failed: IndexSet
+    unknown: IndexSet
+    """Places that Batch's lists, which lag, do not show as ended yet."""
+    details: tuple[FailedChild, ...] = ()
+
+
+async def results_of(client: BatchClient, job_id: str, seen: Seen, size: int, *, patient: bool) -> Results:
+    """Reads the results of a job that ended.
+
+    Without patience places that no list shows take the fate of the whole job, instead of being unknown.
+    """
+    everything = IndexSet.below(size)
+    if seen.status == SUCCEEDED:
+        return Results(everything, IndexSet(), IndexSet())
+    if size == 1:
+        failed = IndexSet() if seen.stopped_by_us else everything
+        return Results(IndexSet(), failed, IndexSet(), await details_of(client, job_id, failed, single=True))
+    listed = await client.children(job_id, FAILED)
+    ended_badly = IndexSet.of(child.index for child in listed) & everything
+    if seen.counts.ended == size and len(ended_badly) == seen.counts.failed:
+        succeeded = everything - ended_badly
+    else:
+        listed_well = await client.children(job_id, SUCCEEDED)
+        succeeded = (IndexSet.of(child.index for child in listed_well) & everything) - ended_badly
+    unknown = everything - succeeded - ended_badly
+    failed = _failures(listed, seen) & everything
+    if unknown and not patient:
+        failed, unknown = failed if seen.stopped_by_us else failed | unknown, IndexSet()
+    return Results(succeeded, failed, unknown, await details_of(client, job_id, failed))
+
+
+async def glimpse(
+    client: BatchClient, job_id: str, seen: Seen, before: Glimpse, *, moved: Seen | None
+) -> tuple[Glimpse, int]:
+    """What has become known about the children of a running array since `before`, and the calls it took.
+
+    `moved` is how the array was seen at the last glimpse: lists whose counts did not change are not read.
+    """
+    calls, found = 0, before
+    if seen.counts.failed and (moved is None or moved.counts.failed != seen.counts.failed):
+        children = await client.children(job_id, FAILED)
+        failed = _failures(children, seen)
+        details = await details_of(client, job_id, failed)
+        found = replace(found, failed=failed, details=details)
+        calls += 2 + len(children) // _LISTED_A_CALL
+    if seen.counts.succeeded and (moved is None or moved.counts.succeeded != seen.counts.succeeded):
+        children = await client.children(job_id, SUCCEEDED)
+        found = replace(found, succeeded=found.succeeded | IndexSet.of(child.index for child in children))
+        calls += 1 + len(children) // _LISTED_A_CALL
+    return found, calls
+
+
+async def stuck_reason(client: BatchClient, job_id: str) -> str:
+    """Why Batch cannot start a runnable child of an array; empty when it does not say."""
+    children = await client.children(job_id, _RUNNABLE, most=1)
+    return said_to_be_stuck(children[0].status_reason) if children else ""
+
+
+def said_to_be_stuck(status_reason: str) -> str:
+    """The statusReason of a runnable job if it says why the job cannot start; empty otherwise."""
+    return status_reason[:TEXT_LIMIT] if status_reason.startswith(_STUCK) else ""
+
+
+async def details_of(
+    client: BatchClient, job_id: str, places: IndexSet, *, single: bool = False
+) -> tuple[FailedChild, ...]:
+    """Why the lowest few of these places failed, in one call."""
+    shown = places.part(0, MOST_FAILURES_SHOWN)
+    if not shown:
+        return ()
+    ids = {place: job_id if single else f"{job_id}:{place}" for place in shown}
+    jobs = await client.describe_jobs(list(ids.values()))
+    return tuple(_failed_child(place, jobs.get(child_id)) for place, child_id in ids.items())
+
+
+def _failures(children: Iterable[Child], parent: Seen) -> IndexSet:
+    """The places that failed by themselves, or by another's hand than ours."""
+    return IndexSet.of(child.index for child in children if not _stopped_by_us(child, parent))
+
+
+def _stopped_by_us(child: Child, parent: Seen) -> bool:
+    return child.status_reason.startswith(STOP_MARK) or (child.stopped and parent.stopped_by_us)
+
+
+def _failed_child(place: int, job: Job | None) -> FailedChild:
+    if job is None:
+        return FailedChild(place)
+    return FailedChild(
+        place=place,
+        exit_code=job.exit_code,
+        reason=job.reason[:TEXT_LIMIT] if job.reason else None,
+        status_reason=job.status_reason[:TEXT_LIMIT] or None,
+        attempts=job.attempts,
+        log_group=(job.log_group or DEFAULT_LOG_GROUP)[:TEXT_LIMIT] if job.log_stream else None,
+        log_stream=job.log_stream[:_STREAM_LIMIT] if job.log_stream else None,
+    )

@@ -1,0 +1,105 @@
+"""Looks at the children of arrays that still run.
+
+Invariant: children are listed only when their array's counts of ended ones moved, and over time no more
+calls are spent than `CALLS_PER_POLL` a poll; whoever was looked at longest ago is first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pierhead.aws.batch import BatchClient
+from pierhead.batch.children import glimpse, stuck_reason
+from pierhead.batch.jobs import Glimpse, Seen
+from pierhead.engine.outcome import ReconcileError, Throttled
+
+CALLS_PER_POLL = 4
+
+_STUCK_AFTER = 4
+"""Polls in which nothing of an array was starting or running before it is asked why."""
+
+_STUCK_AGAIN = 20
+"""Polls until it is asked again."""
+
+
+@dataclass(slots=True)
+class _Past:
+    """What was done for one array."""
+
+    looked_at: int = -1
+    """Poll of the last look at its children."""
+    seen: Seen | None = None
+    """How the array was at that look."""
+    idle_polls: int = 0
+
+
+class Glimpses:
+    """What is known about the children of running arrays, by the array's id."""
+
+    def __init__(self, client: BatchClient) -> None:
+        self.found: dict[str, Glimpse] = {}
+        self._client = client
+        self._past: dict[str, _Past] = {}
+        self._poll = 0
+        self._calls_left = 0
+
+    def forget(self, job_id: str) -> None:
+        """Drops what is known about an array."""
+        self.found.pop(job_id, None)
+        self._past.pop(job_id, None)
+
+    async def refresh(self, arrays: Mapping[str, Seen]) -> list[str]:
+        """Looks at the children of some of these arrays; the ids of those about which something new is known.
+
+        Called once a poll.
+        """
+        self._poll += 1
+        self._calls_left = min(CALLS_PER_POLL, self._calls_left + CALLS_PER_POLL)
+        for job_id, seen in arrays.items():
+            known = self._past.setdefault(job_id, _Past())
+            known.idle_polls = known.idle_polls + 1 if seen.idle else 0
+        due = [job_id for job_id, seen in arrays.items() if self._due(job_id, seen)]
+        changed = []
+        for job_id in sorted(due, key=lambda job_id: self._past[job_id].looked_at):
+            if self._calls_left <= 0:
+                break
+            past = self._past.get(job_id)
+            if past is None:
+                continue
+            try:
+                if await self._look(job_id, past, arrays[job_id]):
+                    changed.append(job_id)
+            except Throttled:
+                break
+            except ReconcileError:
+                # A glimpse is a favour; what matters is read when the array has ended.
+                self._calls_left -= 1
+                past.looked_at = self._poll
+        return changed
+
+    def _due(self, job_id: str, seen: Seen) -> bool:
+        past, known = self._past[job_id], self.found.get(job_id, Glimpse())
+        moved = seen.counts.ended > 0 and (
+            past.seen is None
+            or (past.seen.counts.succeeded, past.seen.counts.failed)
+            != (seen.counts.succeeded, seen.counts.failed)
+        )
+        return not seen.ended and (moved or bool(known.stuck and not past.idle_polls) or self._stuck(past))
+
+    @staticmethod
+    def _stuck(past: _Past) -> bool:
+        return past.idle_polls >= _STUCK_AFTER and (past.idle_polls - _STUCK_AFTER) % _STUCK_AGAIN == 0
+
+    async def _look(self, job_id: str, past: _Past, seen: Seen) -> bool:
+        before = self.found.get(job_id, Glimpse())
+        found, calls = await glimpse(self._client, job_id, seen, before, moved=past.seen)
+        if self._stuck(past):
+            found = replace(found, stuck=await stuck_reason(self._client, job_id))
+            calls += 1
+        elif not past.idle_polls:
+            found = replace(found, stuck=None)
+        self._calls_left -= calls
+        past.looked_at, past.seen = self._poll, seen
+        # The array may have been forgotten meanwhile.
+        if job_id in self._past:
+            self.found[job_id] = found
+        return found != before

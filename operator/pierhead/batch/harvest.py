@@ -1,0 +1,67 @@
+"""The steps that bring results from Batch into the ledger.
+
+Invariant: a shard is closed in the same step that adds its results, and only when every place of it has one.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from pierhead.batch.children import Results, results_of
+from pierhead.batch.indexes import IndexSet
+from pierhead.batch.jobs import SUCCEEDED, Glimpse, Seen
+from pierhead.batch.report import merged
+from pierhead.batch.situation import Situation
+from pierhead.batch.status import Shard, ShardState
+from pierhead.engine.outcome import Waiting
+
+
+async def harvest(situation: Situation, shards: tuple[Shard, ...]) -> None:
+    """Reads the results of jobs that ended, into the ledger.
+
+    Raises Waiting while Batch's lists show none of them.
+    """
+    results = await asyncio.gather(*(_results(situation, shard) for shard in shards))
+    late = []
+    for shard, seen, found in results:
+        if found.unknown:
+            late.append(shard)
+            continue
+        state, indexes = situation.state, situation.indexes_of(shard)
+        failures = situation.failures(shard, found.details)
+        ledger = state.ledger.with_results(
+            indexes.at_places(found.succeeded), indexes.at_places(found.failed)
+        )
+        known = tuple(merged(state.failures, failures, ledger.succeeded))
+        state = replace(state, ledger=ledger, failures=known)
+        situation.state = state.closing(shard, _end_of(seen), situation.now)
+    if len(late) == len(shards):
+        raise Waiting(
+            f"Batch's lists do not show yet how the children of {situation.job_name(late[0])} ended",
+            reason="ResultsNotListed",
+            after=situation.shared.settings.batch_poll_seconds,
+        )
+
+
+async def _results(situation: Situation, shard: Shard) -> tuple[Shard, Seen, Results]:
+    job_id = shard.job_id or ""
+    seen = situation.seen[job_id]
+    patient = situation.now < (seen.ended_since or situation.now) + situation.shared.settle
+    return shard, seen, await results_of(situation.client, job_id, seen, shard.size, patient=patient)
+
+
+def _end_of(seen: Seen) -> ShardState:
+    if seen.status == SUCCEEDED:
+        return "Succeeded"
+    return "Terminated" if seen.stopped_by_us else "Failed"
+
+
+def lose(situation: Situation, shards: tuple[Shard, ...]) -> None:
+    """Closes jobs that Batch has forgotten: what is not known to have succeeded counts as failed for good."""
+    glimpses = situation.shared.follower.glimpses(situation.access)
+    for shard in shards:
+        state, indexes = situation.state, situation.indexes_of(shard)
+        succeeded = indexes.at_places(glimpses.get(shard.job_id or "", Glimpse()).succeeded)
+        lost = indexes - succeeded
+        ledger = state.ledger.with_results(succeeded, IndexSet()).without(lost)
+        state = replace(state, ledger=ledger, lost=state.lost + len(lost))
+        situation.state = state.closing(shard, "Lost", situation.now)

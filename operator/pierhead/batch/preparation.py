@@ -1,0 +1,143 @@
+"""What must hold before anything is submitted: permission, a usable queue, a job definition.
+
+Invariant: no call to AWS is made for a BatchJob before the policy lets its namespace use everything that it
+names; whatever is wrong is told with the field at fault.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from pierhead.aws.batch import BatchClient, BatchClients
+from pierhead.aws.policy import Policy, Power
+from pierhead.batch.definition import DIGEST_TAG, definition_request
+from pierhead.batch.follow import Access
+from pierhead.batch.model import BatchJobSpec, Container
+from pierhead.engine.outcome import Invalid
+
+QUEUE_SECONDS = 60.0
+"""How long a queue that was usable is taken to be so still."""
+
+_REMEMBERED = 4096
+
+
+class Preparation:
+    """Checks and prepares, for all BatchJobs."""
+
+    def __init__(
+        self, clients: BatchClients, policy: Policy, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clients = clients
+        self._policy = policy
+        self._clock = clock
+        self._queues: dict[tuple[Access, str], float] = {}
+        self._definitions: dict[tuple[Access, str], str] = {}
+        self._locks: defaultdict[tuple[Access, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def check(self, spec: BatchJobSpec, namespace: str) -> None:
+        """Returns when the namespace may use all that the spec names. Raises PolicyDenied."""
+        check = self._policy.check
+        if spec.aws is not None and spec.aws.region is not None:
+            check(namespace, "region", spec.aws.region, field="spec.aws.region")
+        if spec.aws is not None and spec.aws.role_arn is not None:
+            check(namespace, "role", spec.aws.role_arn, field="spec.aws.roleArn")
+        check(namespace, "queue", spec.queue, field="spec.queue")
+        if spec.job_definition is not None:
+            name, _, _ = spec.job_definition.partition(":")
+            check(namespace, "jobDefinition", name, field="spec.jobDefinition")
+        if spec.template is not None:
+            self._check_container(spec.template.container, namespace)
+
+    async def prepare(self, spec: BatchJobSpec, namespace: str, access: Access, *, pinned: str | None) -> str:
+        """The ARN of the job definition to submit with.
+
+        `pinned` is the one this BatchJob has used before. Raises PolicyDenied, Invalid with the field at
+        fault, and the errors of `BatchClient`.
+        """
+        self.check(spec, namespace)
+        client = self._clients.get(access.region, access.identity)
+        await self._check_queue(client, access, spec.queue)
+        if spec.template is not None:
+            return await self._registered(client, access, spec.template.container, namespace)
+        return pinned or await _existing(client, spec.job_definition or "")
+
+    def doubt(self, access: Access, queue: str, definition: str | None) -> None:
+        """Forgets that these were usable: AWS has refused a job."""
+        self._queues.pop((access, queue), None)
+        self._definitions = {
+            key: arn for key, arn in self._definitions.items() if key[0] != access or arn != definition
+        }
+
+    def _check_container(self, container: Container, namespace: str) -> None:
+        path = "spec.template.container"
+        check = self._policy.check
+        if container.job_role_arn is not None:
+            check(namespace, "jobRole", container.job_role_arn, field=f"{path}.jobRoleArn")
+        if container.execution_role_arn is not None:
+            check(namespace, "executionRole", container.execution_role_arn, field=f"{path}.executionRoleArn")
+        for number, secret in enumerate(container.secrets or ()):
+            power: Power = "parameter" if ":ssm:" in secret.value_from else "secret"
+            field = f"{path}.secrets[{number}].valueFrom"
+            check(namespace, power, secret.value_from, field=field)
+
+    async def _check_queue(self, client: BatchClient, access: Access, name: str) -> None:
+        key = (access, name)
+        if self._clock() < self._queues.get(key, 0.0):
+            return
+        queue = await client.queue(name)
+        problem = None
+        if queue is None:
+            problem = f"there is no job queue {name!r} in {access.region}; create it or correct the name"
+        elif queue.state != "ENABLED":
+            problem = f"the job queue {name!r} is {queue.state.lower()} and takes no jobs; enable it"
+        elif queue.status in {"INVALID", "DELETING", "DELETED"}:
+            detail = f": {queue.status_reason}" if queue.status_reason else ""
+            problem = f"the job queue {name!r} is {queue.status.lower()}{detail}"
+        if problem is not None:
+            reason = "QueueNotFound" if queue is None else "QueueNotUsable"
+            raise Invalid(problem, reason=reason, field="spec.queue")
+        if len(self._queues) >= _REMEMBERED:
+            self._queues.clear()
+        self._queues[key] = self._clock() + QUEUE_SECONDS
+
+    async def _registered(
+        self, client: BatchClient, access: Access, container: Container, namespace: str
+    ) -> str:
+        """The definition of equal content: one known, one found, or a new one."""
+        request = definition_request(container, namespace)
+        key = (access, request["jobDefinitionName"])
+        # One registers, the others wait: two at once would make two revisions.
+        async with self._locks[key]:
+            if key not in self._definitions:
+                digest = request["tags"][DIGEST_TAG]
+                active = await client.active_definitions(request["jobDefinitionName"])
+                equal = [entry.arn for entry in active if entry.tags.get(DIGEST_TAG) == digest]
+                arn = equal[0] if equal else await client.register_definition(request)
+                if len(self._definitions) >= _REMEMBERED:
+                    self._definitions.clear()
+                self._definitions[key] = arn
+            arn = self._definitions[key]
+        if len(self._locks) >= _REMEMBERED:
+            self._locks = defaultdict(
+                asyncio.Lock, {key: lock for key, lock in self._locks.items() if lock.locked()}
+            )
+        return arn
+
+
+async def _existing(client: BatchClient, name: str) -> str:
+    if ":" in name:
+        found = await client.definition(name)
+        if found is not None and found.status == "ACTIVE":
+            return found.arn
+        problem = "there is no job definition" if found is None else "there is no longer a job definition"
+    else:
+        active = await client.active_definitions(name)
+        if active:
+            return active[0].arn
+        problem = "there is no active job definition"
+    raise Invalid(
+        f"{problem} {name!r}; register it or correct the name",
+        reason="JobDefinitionNotFound",
+        field="spec.jobDefinition",
+    )

@@ -1,0 +1,112 @@
+"""BatchJobs, reconciled.
+
+Invariant: a finished BatchJob costs no call to AWS; the finalizer is there before the first job may be, and
+goes only when every job is seen to have ended.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from pierhead.aws.batch import BatchClients
+from pierhead.aws.policy import Policy
+from pierhead.aws.session import AwsSessions
+from pierhead.batch.follow import Follower
+from pierhead.batch.memory import Memory
+from pierhead.batch.model import RESOURCE
+from pierhead.batch.preparation import Preparation
+from pierhead.batch.record import IndexRecords
+from pierhead.batch.report import kept_conditions
+from pierhead.batch.situation import Shared, Situation
+from pierhead.batch.state import OPEN_STATES, finished
+from pierhead.batch.steps import run
+from pierhead.engine.outcome import Outcome
+from pierhead.engine.reconciler import Wake
+from pierhead.engine.resource import Kind, ObjectKey, Resource
+from pierhead.kube.client import Client
+from pierhead.kube.resources import BATCH_JOBS
+from pierhead.model import FINALIZER
+from pierhead.settings import Settings
+
+
+class BatchJobReconciler:
+    """`engine.reconciler.Reconciler` of BatchJobs."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        sessions: AwsSessions,
+        policy: Policy,
+        settings: Settings,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        random: Random | None = None,
+    ) -> None:
+        clients = BatchClients(sessions, region=settings.aws_region)
+        self._client = client
+        self._clock = clock
+        self._memories: dict[ObjectKey, Memory] = {}
+        self._shared = Shared(
+            clients=clients,
+            preparation=Preparation(clients, policy),
+            records=IndexRecords(client),
+            follower=Follower(clients, poll_seconds=settings.batch_poll_seconds, now=clock, random=random),
+            settings=settings,
+            clock=clock,
+            leading_since=clock(),
+        )
+
+    @property
+    def kind(self) -> Kind:
+        """BatchJob."""
+        return RESOURCE.reference
+
+    async def start(self, wake: Wake) -> None:
+        """From here on this process leads: what was submitted before may be another's."""
+        self._shared.leading_since = self._clock()
+        self._shared.follower.start(wake)
+
+    async def stop(self) -> None:
+        """Ends the polling."""
+        await self._shared.follower.stop()
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drops everything about a BatchJob that is gone."""
+        self._memories.pop(key, None)
+        self._shared.follower.forget(key)
+        self._shared.records.forget(key)
+
+    async def reconcile(self, resource: Resource) -> Outcome:
+        """One pass over one BatchJob."""
+        ended = finished(resource.status.get("conditions") or ())
+        clean = not any(shard.get("state") in OPEN_STATES for shard in resource.status.get("shards") or ())
+        if resource.deleting and clean:
+            await resource.remove_finalizer(FINALIZER)
+            return _as_stored(resource)
+        if ended is not None and clean:
+            return await self._retire(resource, ended)
+        memory = self._memories.get(resource.key)
+        if memory is None or memory.uid != resource.uid:
+            memory = self._memories[resource.key] = Memory(resource.uid)
+        spec = RESOURCE.parse(resource.object)
+        return await run(await Situation.load(resource, spec, memory, self._shared))
+
+    async def _retire(self, resource: Resource, ended: datetime) -> Outcome:
+        """A finished BatchJob: nothing is left to do but to delete it when its time is over."""
+        self.forget(resource.key)
+        lifetime = resource.spec.get("ttlSecondsAfterFinished")
+        if lifetime is None:
+            return _as_stored(resource)
+        left = (ended + timedelta(seconds=lifetime) - self._clock()).total_seconds()
+        if left <= 0:
+            await self._client.delete(BATCH_JOBS, resource.key.name, resource.key.namespace, uid=resource.uid)
+            return _as_stored(resource)
+        return _as_stored(resource, requeue_after=left)
+
+
+def _as_stored(resource: Resource, *, requeue_after: float | None = None) -> Outcome:
+    return Outcome(
+        status=resource.status,
+        conditions=kept_conditions(resource.status.get("conditions") or ()),
+        requeue_after=requeue_after,
+    )

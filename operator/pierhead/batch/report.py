@@ -1,0 +1,233 @@
+"""What the status of a BatchJob says, from its state and what was seen of its jobs.
+
+Invariants: succeeded, failed, active and waiting add up to size, and `states` to active; the index texts
+only grow; equal facts give equal status. Conditions and reasons are those of a Kubernetes Indexed Job, in
+its order: SuccessCriteriaMet before Complete, FailureTarget before Failed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pierhead.batch.children import said_to_be_stuck
+from pierhead.batch.indexes import IndexSet
+from pierhead.batch.intervals import bounded_text
+from pierhead.batch.jobs import Counts, Glimpse, Seen, just_submitted
+from pierhead.batch.state import State, Target, to_text
+from pierhead.batch.status import (
+    INTERVALS_LIMIT,
+    MOST_FAILURES_SHOWN,
+    BatchJobStatus,
+    Failure,
+    IndexRecord,
+    Shard,
+    States,
+)
+from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
+from pierhead.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What was seen of the jobs of the open shards."""
+
+    backoff_limit: int
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """By job id."""
+    succeeded: IndexSet = field(default_factory=IndexSet)
+    """Indexes of open shards known to have succeeded."""
+    failed: IndexSet = field(default_factory=IndexSet)
+    """Indexes of open shards known to have failed."""
+    failures: tuple[Failure, ...] = ()
+    glimpses: Mapping[str, Glimpse] = field(default_factory=dict)
+
+
+def status_of(
+    state: State,
+    view: View,
+    stored: BatchJobStatus,
+    record: IndexRecord | None,
+    *,
+    completion: datetime | None,
+) -> dict[str, Any]:
+    """The status's own fields as JSON. `completion` is when the last index succeeded."""
+    ledger, size = state.ledger, state.ledger.size
+    open_counts = counts_of(state.open, view.seen)
+    exhausted = ledger.exhausted(view.backoff_limit)
+    completed = _text_set(stored.completed_indexes, size) | ledger.succeeded | view.succeeded
+    failed_for_good = _text_set(stored.failed_indexes, size) | ledger.exhausted(
+        view.backoff_limit, view.failed
+    )
+    succeeded = len(ledger.succeeded) + open_counts.succeeded
+    failed = len(exhausted) + open_counts.failed
+    return _json(
+        BatchJobStatus(
+            size=size,
+            progress=f"{succeeded}/{size}",
+            succeeded=succeeded,
+            failed=failed,
+            active=open_counts.active,
+            waiting=size - succeeded - failed - open_counts.active,
+            states=_states(open_counts),
+            start_time=to_text(state.start_time) if state.start_time else None,
+            completion_time=to_text(completion) if completion else None,
+            completed_indexes=_set_text(completed),
+            failed_indexes=_set_text(failed_for_good - completed),
+            failures=merged(state.failures, view.failures, ledger.succeeded) or None,
+            round=ledger.round,
+            planned=state.planned,
+            next_shard=state.next_shard,
+            shards=[*state.ended, *state.open] or None,
+            lost=state.lost,
+            suspended=state.suspended,
+            job_definition=state.job_definition,
+            spec_digest=state.spec_digest,
+            index_record=record,
+        )
+    )
+
+
+def dismantled(stored: Mapping[str, Any], state: State) -> dict[str, Any]:
+    """The stored status of a BatchJob that is being deleted, with its jobs as they are."""
+    shards = [_json(shard) for shard in (*state.ended, *state.open)]
+    return {**stored, "shards": shards}
+
+
+def counts_of(shards: Iterable[Shard], seen: Mapping[str, Seen]) -> Counts:
+    """The indexes in Batch by state."""
+    total = Counts()
+    for shard in shards:
+        if shard.state == "Submitted":
+            total += seen.get(shard.job_id or "", just_submitted(shard.size)).counts
+    return total
+
+
+def merged(before: Iterable[Failure], found: Iterable[Failure], succeeded: IndexSet) -> list[Failure]:
+    """The failures to show: the newest of each index that has not succeeded since, lowest indexes first."""
+    newest = {failure.index: failure for failure in (*before, *found) if failure.index not in succeeded}
+    return [newest[index] for index in sorted(newest)][:MOST_FAILURES_SHOWN]
+
+
+def conditions_of(
+    state: State, view: View, previous: Iterable[Mapping[str, Any]], *, deleting: bool = False
+) -> tuple[Condition, ...]:
+    """The conditions of a BatchJob that has not finished."""
+    stored = {str(entry.get("type")): entry for entry in previous}
+    found = [*_phase(state, view, deleting=deleting), *_suspension(state, stored), *_loss(state)]
+    stuck = _stuck(state, view, stored.get("Schedulable"))
+    if stuck:
+        found.append(Condition("Schedulable", "False", "JobsNotRunnable", stuck))
+    return tuple(found)
+
+
+def final_conditions(
+    state: State, failure: Target | None, previous: Iterable[Mapping[str, Any]]
+) -> tuple[Condition, ...]:
+    """The conditions of a BatchJob that is Complete, or Failed for this reason."""
+    stored = {str(entry.get("type")): entry for entry in previous}
+    found = [*_suspension(state, stored), *_loss(state)]
+    if failure is None:
+        message = f"all {state.ledger.size} indexes succeeded"
+        found += [
+            Condition("SuccessCriteriaMet", "True", "CompletionsReached", message),
+            Condition("Complete", "True", "CompletionsReached", message),
+            ready("Completed", message),
+        ]
+    else:
+        found += [
+            _failure_target(failure),
+            Condition("Failed", "True", failure.reason, failure.message),
+            not_ready(failure.reason, failure.message),
+            stalled(failure.reason, failure.message),
+        ]
+    return tuple(found)
+
+
+def kept_conditions(previous: Iterable[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    """The stored conditions, to be said again."""
+    return tuple(
+        Condition(entry["type"], entry["status"], entry["reason"], entry["message"]) for entry in previous
+    )
+
+
+def _phase(state: State, view: View, *, deleting: bool) -> list[Condition]:
+    if deleting:
+        return _working("Terminating", f"{len(state.open)} jobs are being terminated")
+    if state.target is not None:
+        message = f"{state.target.message}; what runs is being terminated"
+        return [_failure_target(state.target), *_working("Terminating", message)]
+    if state.suspended and state.open:
+        return _working("Suspending", "what runs is being terminated")
+    if state.suspended:
+        return [not_ready("Suspended", "the BatchJob is suspended")]
+    if any(shard.state == "Intent" for shard in state.open):
+        message = "it is not known yet whether a job was accepted; it is looked up by its name"
+        return _working("LookingUpJobs", message)
+    succeeded = len(state.ledger.succeeded) + counts_of(state.open, view.seen).succeeded
+    return _working("Running", f"{succeeded} of {state.ledger.size} indexes succeeded")
+
+
+def _working(reason: str, message: str) -> list[Condition]:
+    return [not_ready(reason, message), reconciling(reason, message)]
+
+
+def _failure_target(target: Target) -> Condition:
+    return Condition("FailureTarget", "True", target.reason, target.message)
+
+
+def _suspension(state: State, stored: Mapping[str, Any]) -> list[Condition]:
+    if state.suspended:
+        return [Condition("Suspended", "True", "JobSuspended", "the BatchJob is suspended")]
+    if "Suspended" in stored:
+        return [Condition("Suspended", "False", "JobResumed", "the BatchJob was resumed")]
+    return []
+
+
+def _loss(state: State) -> list[Condition]:
+    if not state.lost:
+        return []
+    message = (
+        f"Batch forgot jobs of {state.lost} indexes before their results were read; they count as failed"
+    )
+    return [Condition("Lost", "True", "JobsForgotten", message)]
+
+
+def _stuck(state: State, view: View, stored: Mapping[str, Any] | None) -> str:
+    """Why something that runs cannot start, in Batch's words; empty when nothing is known to be stuck."""
+    for shard in state.open:
+        seen = view.seen.get(shard.job_id or "")
+        if seen is None or not seen.idle:
+            continue
+        if shard.size == 1:
+            reason: str | None = said_to_be_stuck(seen.reason)
+        else:
+            reason = view.glimpses.get(shard.job_id or "", Glimpse()).stuck
+        if reason is None and stored is not None:
+            # After a restart the children have not been asked again yet.
+            reason = str(stored.get("message"))
+        if reason:
+            return reason
+    return ""
+
+
+def _states(counts: Counts) -> States:
+    return States(
+        submitted=counts.submitted,
+        pending=counts.pending,
+        runnable=counts.runnable,
+        starting=counts.starting,
+        running=counts.running,
+    )
+
+
+def _text_set(text: str | None, size: int) -> IndexSet:
+    return IndexSet.from_text(text, size) if text else IndexSet()
+
+
+def _set_text(indexes: IndexSet) -> str | None:
+    return bounded_text(indexes.intervals(), INTERVALS_LIMIT) or None
+
+
+def _json(model: Model) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,246 @@
+"""One BatchJob at one moment: what is stored, what is seen, and how both become facts and status.
+
+Invariant: the index record is saved before any status that goes beyond it is written.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pierhead.aws.batch import BatchClient, BatchClients
+from pierhead.aws.session import OPERATOR, AwsIdentity
+from pierhead.batch.decide import Facts, Limits
+from pierhead.batch.definition import map_limit, spec_digest
+from pierhead.batch.follow import Access, Follower
+from pierhead.batch.indexes import IndexSet
+from pierhead.batch.jobs import FailedChild, Seen
+from pierhead.batch.ledger import Ledger
+from pierhead.batch.memory import Memory
+from pierhead.batch.model import BatchJobSpec
+from pierhead.batch.names import JobNames
+from pierhead.batch.poller import Followed
+from pierhead.batch.preparation import Preparation
+from pierhead.batch.record import IndexRecords
+from pierhead.batch.report import View, dismantled, status_of
+from pierhead.batch.state import State, load
+from pierhead.batch.status import BatchJobStatus, Failure, Shard
+from pierhead.engine.outcome import Invalid
+from pierhead.engine.resource import Resource
+from pierhead.model import RECONCILE_AT
+from pierhead.settings import Settings
+
+_LOST_SETTLE_TIMES = 5
+_LOST_POLLS = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class Shared:
+    """What all BatchJobs have in common."""
+
+    clients: BatchClients
+    preparation: Preparation
+    records: IndexRecords
+    follower: Follower
+    settings: Settings
+    clock: Callable[[], datetime]
+    leading_since: datetime
+    """Before this moment another process may have submitted."""
+
+    @property
+    def settle(self) -> timedelta:
+        """How long an accepted job may be invisible to a look-up by name."""
+        return timedelta(seconds=self.settings.batch_settle_seconds)
+
+    @property
+    def lost_after(self) -> timedelta:
+        """How long Batch may not know a job before that is believed."""
+        polls = timedelta(seconds=self.settings.batch_poll_seconds) * _LOST_POLLS
+        return max(self.settle * _LOST_SETTLE_TIMES, polls)
+
+
+class Situation:
+    """A BatchJob during one pass; steps replace `state`."""
+
+    def __init__(
+        self,
+        *,
+        resource: Resource,
+        spec: BatchJobSpec,
+        stored: BatchJobStatus,
+        state: State,
+        memory: Memory,
+        shared: Shared,
+    ) -> None:
+        self.resource = resource
+        self.spec = spec
+        self.state = state
+        self.memory = memory
+        self.shared = shared
+        self.names = JobNames.of(resource.key.namespace, resource.key.name, resource.uid)
+        self.access = Access(*_place(spec, shared.settings))
+        self._stored = stored
+
+    @classmethod
+    async def load(
+        cls, resource: Resource, spec: BatchJobSpec, memory: Memory, shared: Shared
+    ) -> "Situation":
+        """Reads what is stored.
+
+        Raises Invalid when it cannot be read, or fields were changed that cannot be.
+        """
+        stored = read_status(resource.status)
+        if resource.deleting:
+            # What ran is of no interest any more, and the record may be gone before the object.
+            ledger = replace(Ledger.first(spec.completions), round=stored.round)
+        else:
+            ledger = await shared.records.load(resource, stored, spec.completions)
+        state = memory.overlaid(load(stored, conditions_in(resource), ledger))
+        digest = spec_digest(resource.spec)
+        if state.spec_digest not in {None, digest} and not resource.deleting:
+            raise Invalid(
+                "a field was changed that cannot be; delete the BatchJob and create it anew",
+                reason="ImmutableFieldChanged",
+                field="spec",
+            )
+        state = replace(state, spec_digest=digest)
+        memory.keep_to(state)
+        return cls(resource=resource, spec=spec, stored=stored, state=state, memory=memory, shared=shared)
+
+    @property
+    def client(self) -> BatchClient:
+        """Batch, where and as whom this BatchJob uses it."""
+        return self.shared.clients.get(self.access.region, self.access.identity)
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return self.shared.clock()
+
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """The jobs as they were last seen, by id."""
+        return self.shared.follower.seen(self.access)
+
+    @property
+    def wish(self) -> tuple[int, str]:
+        """What the user asked for last."""
+        return self.resource.generation, self.resource.annotations.get(RECONCILE_AT, "")
+
+    def job_name(self, shard: Shard) -> str:
+        """The name of the shard's job."""
+        return self.names.job(shard.round, shard.shard)
+
+    def indexes_of(self, shard: Shard) -> IndexSet:
+        """The indexes a shard runs, in the order of its children."""
+        return self.memory.indexes_of(self.state, shard)
+
+    def followed(self, shard: Shard) -> Followed:
+        """The shard as the follower knows it."""
+        return Followed(self.resource.key, self.job_name(shard), shard.size)
+
+    def follow(self) -> None:
+        """Makes the open shards' jobs those that are followed."""
+        jobs = {shard.job_id: self.followed(shard) for shard in self.state.open if shard.job_id}
+        self.shared.follower.follow(self.resource.key, self.access, jobs)
+
+    def facts(self) -> Facts:
+        """What the next decision is made from."""
+        refusal = self.memory.refusal
+        return Facts(
+            limits=Limits(
+                backoff_limit_per_index=self.spec.backoff_limit_per_index,
+                max_failed_indexes=self.spec.max_failed_indexes,
+                active_deadline_seconds=self.spec.active_deadline_seconds,
+                suspend=self.spec.suspend,
+                map_limit=map_limit(self.spec),
+            ),
+            state=self.state,
+            now=self.now,
+            settle=self.shared.settle,
+            lost_after=self.shared.lost_after,
+            leading_since=self.shared.leading_since,
+            deleting=self.resource.deleting,
+            seen=self.seen,
+            looked_up=self.memory.looked_up,
+            terminated=self.memory.terminated,
+            failed_now=self.view().failed,
+            refused_until=refusal.until if refusal and refusal.wish == self.wish else None,
+        )
+
+    def view(self) -> View:
+        """What is seen of the jobs of the open shards."""
+        glimpses = self.shared.follower.glimpses(self.access)
+        succeeded, failed = IndexSet(), IndexSet()
+        failures: list[Failure] = []
+        for shard in self.state.open:
+            glimpse = glimpses.get(shard.job_id or "")
+            if glimpse is None or not (glimpse.succeeded or glimpse.failed):
+                continue
+            indexes = self.indexes_of(shard)
+            succeeded |= indexes.at_places(glimpse.succeeded)
+            failed |= indexes.at_places(glimpse.failed)
+            failures += self.failures(shard, glimpse.details)
+        return View(
+            backoff_limit=self.spec.backoff_limit_per_index,
+            seen=self.seen,
+            succeeded=succeeded,
+            failed=failed,
+            failures=tuple(failures),
+            glimpses=glimpses,
+        )
+
+    def failures(self, shard: Shard, details: tuple[FailedChild, ...]) -> list[Failure]:
+        """Failed children of a shard as failed indexes."""
+        indexes = self.indexes_of(shard)
+        return [
+            Failure(
+                index=next(iter(indexes.at_places(IndexSet.of([child.place])))),
+                round=shard.round,
+                exit_code=child.exit_code,
+                reason=child.reason,
+                status_reason=child.status_reason,
+                attempts=child.attempts,
+                log_group=child.log_group,
+                log_stream=child.log_stream,
+            )
+            for child in details
+        ]
+
+    async def status(self, *, completion: datetime | None = None) -> dict[str, Any]:
+        """The status's own fields, after saving the index record. `completion`: when all had succeeded."""
+        if self.resource.deleting:
+            return dismantled(self.resource.status, self.state)
+        record = await self.shared.records.save(self.resource, self.state.ledger)
+        return status_of(self.state, self.view(), self._stored, record, completion=completion)
+
+    async def write(self) -> None:
+        """Makes the state durable now. Raises Conflict."""
+        status = await self.status()
+        kept = ("conditions", "observedGeneration")
+        stored = self.resource.status
+        await self.resource.write_status(
+            {**{name: stored[name] for name in kept if name in stored}, **status}
+        )
+
+
+def read_status(status: Mapping[str, Any]) -> BatchJobStatus:
+    """The stored status. Raises Invalid when somebody made it unreadable."""
+    try:
+        return BatchJobStatus.model_validate(status)
+    except ValueError:
+        raise Invalid(
+            "the status was changed by somebody and cannot be read; delete the BatchJob and create it anew",
+            reason="StatusUnreadable",
+        ) from None
+
+
+def conditions_in(resource: Resource) -> list[Mapping[str, Any]]:
+    """The stored conditions."""
+    return list(resource.status.get("conditions") or ())
+
+
+def _place(spec: BatchJobSpec, settings: Settings) -> tuple[str, AwsIdentity]:
+    region = (spec.aws.region if spec.aws else None) or settings.aws_region
+    role = spec.aws.role_arn if spec.aws else None
+    return region, AwsIdentity(role_arn=role) if role else OPERATOR

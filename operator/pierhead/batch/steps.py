@@ -1,0 +1,135 @@
+"""One pass over one BatchJob: decide and act, until there is nothing left to do now.
+
+Invariant: a pass ends at rest or with an error, and either way says what is true by then.
+"""
+
+import copy
+from dataclasses import replace
+
+from pierhead.batch.actions import (
+    Action,
+    Advance,
+    Aim,
+    Drop,
+    Finish,
+    Harvest,
+    Look,
+    LookUp,
+    Lose,
+    Refused,
+    Release,
+    Rest,
+    Start,
+    Submit,
+    Suspend,
+    Terminate,
+)
+from pierhead.batch.decide import decide
+from pierhead.batch.harvest import harvest, lose
+from pierhead.batch.launch import find, launch
+from pierhead.batch.report import conditions_of, final_conditions, kept_conditions
+from pierhead.batch.situation import Situation, conditions_in
+from pierhead.batch.state import State
+from pierhead.batch.submission import terminate
+from pierhead.engine.outcome import Conflict, Outcome, ReconcileError, Transient, Waiting
+from pierhead.model import FINALIZER
+
+_MOST_STEPS = 200
+
+
+async def run(situation: Situation) -> Outcome:
+    """The whole pass."""
+    situation.follow()
+    try:
+        return await _until_rest(situation)
+    except Conflict:
+        raise
+    except ReconcileError as error:
+        if error.status is None:
+            error.status = await situation.status()
+        raise
+    finally:
+        situation.follow()
+
+
+async def _until_rest(situation: Situation) -> Outcome:
+    for _ in range(_MOST_STEPS):
+        action = decide(situation.facts())
+        match action:
+            case Rest() | Look() | Refused() | Finish() | Release():
+                return await _end(situation, action)
+            case _:
+                await _step(situation, action)
+    raise Transient("no rest was found", reason="TooManySteps")
+
+
+async def _end(situation: Situation, action: Action) -> Outcome:
+    resource, previous = situation.resource, conditions_in(situation.resource)
+    trouble = situation.shared.follower.trouble(situation.access)
+    if trouble is not None and isinstance(action, Rest | Look):
+        raise _again(trouble)
+    match action:
+        case Refused():
+            refusal = situation.memory.refusal
+            raise _again(refusal.error) if refusal else Waiting("submissions are paused")
+        case Look():
+            return Outcome(status=resource.status, conditions=kept_conditions(previous))
+        case Release():
+            await resource.remove_finalizer(FINALIZER)
+            return Outcome(status=resource.status, conditions=kept_conditions(previous))
+        case Finish(failure):
+            return Outcome(
+                status=await situation.status(completion=None if failure else situation.now),
+                conditions=final_conditions(situation.state, failure, previous),
+                requeue_after=situation.spec.ttl_seconds_after_finished,
+            )
+    until = action.until if isinstance(action, Rest) else None
+    return Outcome(
+        status=await situation.status(),
+        conditions=conditions_of(situation.state, situation.view(), previous, deleting=resource.deleting),
+        requeue_after=max(0.0, (until - situation.now).total_seconds()) if until else None,
+    )
+
+
+async def _step(situation: Situation, action: Action) -> None:
+    match action:
+        case Submit():
+            await launch(situation, action)
+        case LookUp(shards):
+            await find(situation, shards)
+        case Harvest(shards):
+            await harvest(situation, shards)
+        case Lose(shards):
+            lose(situation, shards)
+        case Terminate(shards, why):
+            ids = [shard.job_id for shard in shards if shard.job_id]
+            now = situation.now
+            told = await terminate(situation.client, ids, why)
+            situation.memory.terminated.update(dict.fromkeys(told, now))
+        case _:
+            situation.state = _moved(situation, action)
+
+
+def _moved(situation: Situation, action: Action) -> State:
+    """The state after a step that needs nothing but itself."""
+    state, limit = situation.state, situation.spec.backoff_limit_per_index
+    match action:
+        case Start(again):
+            begun = replace(state, suspended=False, start_time=situation.now)
+            return begun.advanced(limit) if again else begun
+        case Suspend():
+            return replace(state, suspended=True, start_time=None)
+        case Aim(target):
+            return replace(state, target=target)
+        case Advance():
+            return state.advanced(limit)
+        case Drop(shards):
+            return state.without(shards)
+    return state
+
+
+def _again(error: ReconcileError) -> ReconcileError:
+    """An equal error: one instance raised twice would collect tracebacks and a status that is old."""
+    again = copy.copy(error).with_traceback(None)
+    again.status = None
+    return again
