@@ -6,9 +6,9 @@ structured values are JSON.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     lease_name: str = "pierhead-leader"
     """Name of the Lease in the operator's namespace."""
 
-    probe_address: str = "0.0.0.0:8080"  # noqa: S104 (the kubelet and Prometheus come from outside the pod)
+    probe_address: Annotated[str, StringConstraints(pattern=r":\d{1,5}$")] = "0.0.0.0:8080"
     """`host:port` that serves /livez, /readyz and /metrics."""
 
     kubernetes_connections: int = Field(default=64, ge=4)

@@ -91,6 +91,11 @@ class Leader:
         return self._renewed_at is not None
 
     @property
+    def stands_by(self) -> bool:
+        """Whether another was seen to hold the Lease."""
+        return self._renewed_at is None and self._observed is not None
+
+    @property
     def expired(self) -> bool:
         """Whether this process led and may do so no longer. Safe to ask from any thread."""
         renewed_at = self._renewed_at

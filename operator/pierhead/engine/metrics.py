@@ -21,6 +21,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # client-go's buckets for a queue and controller-runtime's for a reconcile, thinned.
 _QUEUE_BUCKETS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 300.0)
+_REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0)
 _RECONCILE_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -33,13 +34,20 @@ class Metrics:
             collector(registry=self.registry)
         self._queue = _QueueFamilies(self.registry)
         self._reconcile = _ReconcileFamilies(self.registry)
-        self.rest_requests = Counter(
+        self._rest_requests = Counter(
             "rest_client_requests",
             "Requests to the API server by answer.",
             ("code", "method", "host"),
             registry=self.registry,
         )
-        self.aws_requests = Counter(
+        self._rest_seconds = Histogram(
+            "rest_client_request_duration_seconds",
+            "How long the API server took to answer.",
+            ("verb", "host"),
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self._aws_requests = Counter(
             "pierhead_aws_requests",
             "AWS calls by answer; the code is AWS's error code, or OK.",
             ("service", "operation", "code"),
@@ -62,6 +70,15 @@ class Metrics:
     def controller(self, name: str, workers: int) -> "ControllerMetrics":
         """The metrics of one kind's controller, with its labels bound once."""
         return ControllerMetrics(self._queue, self._reconcile, name, workers, self.registry)
+
+    def observe_request(self, *, code: str, method: str, host: str, seconds: float) -> None:
+        """One answer of the API server, or `<error>` as its code for none."""
+        self._rest_requests.labels(code, method, host).inc()
+        self._rest_seconds.labels(method, host).observe(seconds)
+
+    def observe_aws_call(self, service: str, operation: str, code: str) -> None:
+        """One AWS call; `OK` or AWS's error code. From any thread."""
+        self._aws_requests.labels(service, operation, code).inc()
 
     def leading(self, lease: str, leads: bool) -> None:
         """Whether this process holds the Lease."""
