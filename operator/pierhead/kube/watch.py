@@ -196,13 +196,18 @@ class Watch:
             silence=self._pace.silence,
             **self._selectors,
         )
-        lines = _Lines()
-        async with stream as chunks:
-            self.error = None
-            async for chunk in chunks:
-                self.heard_at = self._clock()
-                for line in lines.feed(chunk):
-                    self._take(json.loads(line))
+        lines, opened, heard = _Lines(), self._clock(), self.heard_at
+        try:
+            async with stream as chunks:
+                self.error = None
+                async for chunk in chunks:
+                    self.heard_at = self._clock()
+                    for line in lines.feed(chunk):
+                        self._take(json.loads(line))
+        finally:
+            if self.heard_at == heard and self._clock() - opened >= self._pace.silence:
+                # Not even a bookmark: so a version looks that is still to come, as after a restored backup.
+                self._version = None
 
     def _take(self, event: dict[str, Any]) -> None:
         kind, obj = event["type"], event["object"]

@@ -253,10 +253,23 @@ async def test_a_stream_cut_in_the_middle_of_a_line_loses_nothing(kube, namespac
     assert state["cut"]
 
 
-async def test_silence_makes_the_request_anew(kube, namespace, told, watching, proxy):
-    watch = await watching(pace=Pace(silence=0.2, first_backoff=0.01))
+async def test_a_version_from_the_future_is_found_out_by_its_silence(kube, namespace, told, watching, proxy):
+    watch = await watching(pace=Pace(silence=0.3, first_backoff=0.01))
     await watch.ready()
-    await until_watched(proxy, 3)
+    await until_watched(proxy)
+    watch._version = "999999999999"
+    proxy.cut_streams()
+    await put(kube, namespace, "a")
+    await told.until(lambda: told.names() == ["a"])
+    asked = {request.query["resourceVersion"] for request in proxy.requests if request.verb == "watch"}
+    assert "999999999999" in asked
+
+
+async def test_a_cut_before_any_event_needs_no_list(kube, namespace, told, watching, proxy):
+    watch = await watching()
+    await watch.ready()
+    await until_watched(proxy)
+    proxy.cut_streams()
     await put(kube, namespace, "a")
     await told.until(lambda: told.names() == ["a"])
     assert watch.lists == 1
