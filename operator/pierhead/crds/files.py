@@ -26,7 +26,7 @@ _KEEP = """\
 """
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Indents lists under their key and repeats what occurs twice, so a diff shows what changed."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -72,7 +72,7 @@ def write(resources: tuple[CustomResource[Any], ...], root: Path) -> list[Path]:
 
 
 def _text(crd: dict[str, Any]) -> str:
-    return str(yaml.dump(crd, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True))
+    return str(yaml.dump(crd, Dumper=Dumper, sort_keys=False, width=110, allow_unicode=True))
 
 
 def _template(crd: dict[str, Any]) -> str:

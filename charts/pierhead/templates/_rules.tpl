@@ -1,0 +1,51 @@
+{{/*
+What the operator itself may do in the namespaces it works in; docs/rbac.md says what each rule is for.
+What an AppRelease reads and writes is done as a ServiceAccount of its namespace, with that account's rights.
+*/}}
+{{- define "pierhead.rules" -}}
+{{- $application := include "pierhead.reconciles" (list . "AppRelease") }}
+{{- $secret := include "pierhead.reconciles" (list . "SyncedSecret") }}
+{{- $batch := include "pierhead.reconciles" (list . "BatchJob") }}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- if $application }}
+- apiGroups: [pierhead.dev]
+  resources: [appreleases]
+  verbs: [get, list, watch, patch]
+- apiGroups: [pierhead.dev]
+  resources: [appreleases/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [impersonate]
+{{- end }}
+{{- if $secret }}
+- apiGroups: [pierhead.dev]
+  resources: [syncedsecrets]
+  verbs: [get, list, watch, patch]
+- apiGroups: [pierhead.dev]
+  resources: [syncedsecrets/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, update, patch, delete]
+- apiGroups: [apps]
+  resources: [daemonsets, deployments, statefulsets]
+  verbs: [get, patch]
+{{- end }}
+{{- if $batch }}
+- apiGroups: [pierhead.dev]
+  resources: [batchjobs]
+  verbs: [get, list, watch, patch, delete]
+- apiGroups: [pierhead.dev]
+  resources: [batchjobs/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create, update]
+{{- end }}
+{{- with .Values.rbac.extraRules }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
