@@ -91,6 +91,7 @@ _CREDENTIALS = re.compile(
     r"InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|IncompleteSignature|"
     r"MissingAuthenticationToken|InvalidAccessKeyId|InvalidIdentityToken|AuthFailure"
 )
+_INTERNAL = re.compile(r"Internal(Service)?(Error|Failure)|ServiceUnavailable|^ServerException$")
 _EXPIRED = re.compile(r"ExpiredToken|RequestExpired|RequestTimeTooSkewed|IDPCommunicationError")
 
 # What AWS puts into messages that must not be repeated, or that changes from call to call.
@@ -136,7 +137,7 @@ def from_code(
         )
     elif _DENIED.search(code):
         error = AccessDenied(text)
-    elif http_status >= 500:  # noqa: PLR2004
+    elif http_status >= 500 or _INTERNAL.search(code):  # noqa: PLR2004
         error = Ambiguous(text)
     elif _NOT_FOUND.search(code):
         error = NotFound(text)

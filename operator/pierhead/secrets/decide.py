@@ -1,0 +1,166 @@
+"""What to do about one SyncedSecret. Pure: no clock, no I/O.
+
+Invariants: the Secret is written whole or left as it is; nothing is removed from it, and it is not deleted,
+unless what it came from is proven not to exist and the policy asks; a Secret that is not ours is not touched
+without `adopt`. The restart marker is made of version ids and the spec, never of a value.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pierhead.secrets.formats import Fault
+from pierhead.secrets.model import DEFAULT_TYPE, SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.sources import Source
+
+Action = Literal["Write", "Keep", "Leave", "Delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The Secret of the target's name, as far as its metadata tells."""
+
+    uid: str
+    resource_version: str
+    ours: bool
+    """Whether an owner reference to this very SyncedSecret is in it."""
+
+    controller: str | None = None
+    """Kind and name of another object that controls it."""
+
+    marker: str | None = None
+    """The marker it was written with, if it is ours."""
+
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now.
+
+    Write: make the Secret hold `data` and what is retained. Keep: it does already. Leave: something is wrong,
+    as `fault` says, so it stays as it is. Delete: every source is gone and the policy asks.
+    """
+
+    action: Action
+    data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    retained: frozenset[str] = frozenset()
+    """Keys that keep the value they have in the Secret, because their source is gone."""
+
+    retained_rest: bool = False
+    """Whether all other keys of the Secret are kept too: a source of many keys is gone."""
+
+    marker: str | None = None
+    restart: bool = False
+    """Whether the workloads have to be restarted for this marker."""
+
+    fault: Fault | None = None
+
+
+_GONE = Fault(
+    "SourceDeleted",
+    "every secret it is made of is deleted, and so is the Secret, as spec.onSourceDelete asks",
+)
+
+
+def refusal(spec: SyncedSecretSpec, live: Live | None) -> Fault | None:
+    """Why the Secret of the target's name must not be touched, if so. Decided before anything is read."""
+    if live is None or live.ours:
+        return None
+    if live.deleting:
+        return Fault("TargetTerminating", "the Secret of the target's name is being deleted by somebody else")
+    if live.controller is not None:
+        return Fault("TargetNotOwned", f"the Secret of the target's name belongs to {live.controller}")
+    if spec.target is not None and spec.target.adopt:
+        return None
+    return Fault(
+        "TargetNotOwned",
+        "a Secret of the target's name exists and is not pierhead's; choose another name, "
+        "or let it be taken over with spec.target.adopt: true",
+    )
+
+
+def may_be_gone(spec: SyncedSecretSpec, sources: Sequence[Source]) -> bool:
+    """Whether the Secret has to be deleted if all its secrets are proven deleted, which is worth a look."""
+    return spec.on_source_delete == "Delete" and all(source.absent for source in sources)
+
+
+def decide(
+    spec: SyncedSecretSpec,
+    sources: Sequence[Source],
+    *,
+    live: Live | None,
+    stored: SyncedSecretStatus,
+    gone: bool = False,
+) -> Decision:
+    """The next step, from the spec, what was read, the Secret and the stored status.
+
+    `gone`: `may_be_gone`, and every secret is proven deleted.
+    """
+    if gone and ((live is not None and live.ours) or stored.marker is not None):
+        return Decision("Leave" if live is None or not live.ours else "Delete", fault=_GONE)
+    faults = [
+        (source, source.fault) for source in sources if source.fault is not None and not _may_lack(source)
+    ]
+    if faults:
+        return Decision("Leave", fault=_summary(faults))
+    retain = spec.on_source_delete != "Delete"
+    absent = [source for source in sources if retain and source.absent]
+    marker = marker_of(sources, stored if retain else None)
+    recorded = stored.marker or (live.marker if live is not None else None)
+    return Decision(
+        "Keep" if stored.marker == marker and _as_written(spec, live, stored) else "Write",
+        data={key: value for source in sources for key, value in source.values.items()},
+        retained=frozenset(source.key for source in absent if source.key),
+        retained_rest=any(source.key is None for source in absent),
+        marker=marker,
+        restart=recorded is not None and recorded != marker,
+    )
+
+
+def marker_of(sources: Sequence[Source], stored: SyncedSecretStatus | None) -> str:
+    """Names what the Secret is made of: which line of the spec has which version.
+
+    A line whose source is gone keeps the version that `stored` has for it; None for none.
+    """
+    lines = [[*source.identity, source.version_id or retained_version(source, stored)] for source in sources]
+    return hashlib.sha256(json.dumps(sorted(lines)).encode()).hexdigest()[:32]
+
+
+def retained_version(source: Source, stored: SyncedSecretStatus | None) -> str:
+    """The version that the stored status has for this line; empty if none."""
+    if stored is None:
+        return ""
+    if source.key is not None:
+        return next((one.version_id or "" for one in stored.keys or () if one.key == source.key), "")
+    return next((one.version_id or "" for one in stored.extracts or () if one.secret == source.secret), "")
+
+
+def _may_lack(source: Source) -> bool:
+    return source.optional and source.absent
+
+
+def _as_written(spec: SyncedSecretSpec, live: Live | None, stored: SyncedSecretStatus) -> bool:
+    """Whether the Secret is the one the status tells of, as nobody has touched it since."""
+    target = stored.target
+    return (
+        live is not None
+        and live.ours
+        and target is not None
+        and (target.uid, target.resource_version) == (live.uid, live.resource_version)
+        and target.type == secret_type(spec)
+    )
+
+
+def secret_type(spec: SyncedSecretSpec) -> str:
+    """The type the Secret has to have."""
+    return (spec.target.type if spec.target else None) or DEFAULT_TYPE
+
+
+def _summary(faults: Sequence[tuple[Source, Fault]]) -> Fault:
+    """One fault for all: the first one's reason, and how many more there are."""
+    source, fault = faults[0]
+    more = f"; and {len(faults) - 1} more, see status.keys" if len(faults) > 1 else ""
+    return Fault(fault.reason, f"{source.label}: {fault.message}{more}")

@@ -1,0 +1,104 @@
+"""What a SyncedSecret reads from AWS, within what its namespace may use.
+
+Invariant: no call is made before the policy has allowed the region, the role and every secret; a failure
+that passes is raised, one that only somebody else can heal is an answer like any other.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pierhead.aws.errors import AwsError, NotFound
+from pierhead.aws.identity import AwsIdentity
+from pierhead.aws.policy import Policy
+from pierhead.aws.secretsmanager import MarkedForDeletion, SecretReader
+from pierhead.secrets.formats import Fault
+from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.sources import Answers, Reference, Version, references
+
+_SESSION_NAME_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """As whom, and where."""
+
+    identity: AwsIdentity
+    region: str
+
+
+def access(spec: SyncedSecretSpec, namespace: str, *, policy: Policy, region: str) -> Access:
+    """Who reads, and where, once the policy allows that and every secret.
+
+    `region` is the operator's, for specs that name none. Raises PolicyDenied with the field at fault.
+    """
+    aws = spec.aws
+    if aws is not None and aws.region is not None:
+        region = aws.region
+        policy.check(namespace, "region", region, field="spec.aws.region")
+    identity = AwsIdentity()
+    if aws is not None and aws.role_arn is not None:
+        policy.check(namespace, "role", aws.role_arn, field="spec.aws.roleArn")
+        # Not the object's name: all objects of a namespace share one session, and its answers.
+        identity = AwsIdentity(
+            role_arn=aws.role_arn,
+            external_id=aws.external_id,
+            session_name=f"pierhead-{namespace}"[:_SESSION_NAME_LIMIT],
+            tags=(("kubernetes-namespace", namespace),),
+        )
+    for reference, field in references(spec).items():
+        policy.check(namespace, "secret", reference.secret, field=field)
+    return Access(identity, region)
+
+
+async def fetch(reader: SecretReader, who: Access, wanted: Iterable[Reference]) -> Answers:
+    """Every reference's version, or why it cannot be had.
+
+    Raises Transient or Throttled when one of them failed in a way that passes.
+    """
+    wanted = list(wanted)
+    answers = await asyncio.gather(*(_fetch(reader, who, reference) for reference in wanted))
+    return dict(zip(wanted, answers, strict=True))
+
+
+async def all_gone(reader: SecretReader, who: Access, secrets: Iterable[str]) -> bool:
+    """Whether each of these secrets is proven deleted. False where that cannot be told."""
+    for secret in sorted(set(secrets)):
+        try:
+            gone = await reader.is_gone(who.identity, who.region, secret)
+        except AwsError as error:
+            if not error.terminal:
+                raise
+            return False
+        if not gone:
+            return False
+    return True
+
+
+async def _fetch(reader: SecretReader, who: Access, reference: Reference) -> Version | Fault:
+    try:
+        found = await reader.read(
+            who.identity,
+            who.region,
+            reference.secret,
+            version_stage=reference.version_stage,
+            version_id=reference.version_id,
+        )
+    except MarkedForDeletion:
+        return Fault("MarkedForDeletion", f"secret {reference.secret} is marked for deletion", absent=True)
+    except NotFound:
+        return Fault("SecretNotFound", _missing(reference, who), absent=True)
+    except AwsError as error:
+        if not error.terminal:
+            raise
+        return Fault(error.reason, error.message)
+    return Version(found.version_id, found.string, found.binary)
+
+
+def _missing(reference: Reference, who: Access) -> str:
+    version = ""
+    if reference.version_id is not None:
+        version = f", or not its version {reference.version_id}"
+    elif reference.version_stage is not None:
+        version = f", or has no version labelled {reference.version_stage}"
+    return f"secret {reference.secret} does not exist in {who.region}{version}"

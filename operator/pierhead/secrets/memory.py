@@ -1,0 +1,136 @@
+"""What this process remembers of the SyncedSecrets it has seen to: how they stand and when they are due.
+
+Invariant: what is remembered holds no value, and can be lost at any time: a pass over the object then reads
+AWS once more and finds everything else in the status.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pierhead.engine.outcome import Outcome, Waiting
+from pierhead.engine.resource import ObjectKey, Resource
+from pierhead.model import RECONCILE_AT, seconds
+from pierhead.secrets import report
+from pierhead.secrets.formats import Fault
+from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.refresh import Refreshes, Repairs, retry_seconds
+
+PENDING_SECONDS = 60.0
+"""Time between looks at a workload that cannot be restarted yet."""
+
+_ANNOTATION_LIMIT = 256
+
+InPlace = Callable[[Resource, SyncedSecretStatus], bool]
+"""Whether the Secret is as the status tells, as far as the watch knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """How the last complete pass over an object ended."""
+
+    generation: int
+    outcome: Outcome
+    status: SyncedSecretStatus
+    fault: Fault | None
+    text: str
+    failures: int
+    repairs: Repairs
+
+
+class Memory:
+    """The past of every object, and its next refresh."""
+
+    def __init__(self, refreshes: Refreshes, *, poll_seconds: float, clock: Callable[[], float]) -> None:
+        self._refreshes = refreshes
+        self._poll_seconds = poll_seconds
+        self._clock = clock
+        self._past: dict[ObjectKey, Past] = {}
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drops the object."""
+        self._past.pop(key, None)
+        self._refreshes.discard(key)
+
+    def make_due(self, key: ObjectKey) -> None:
+        """The next pass reads AWS, whatever was planned."""
+        self._refreshes.discard(key)
+
+    def settled(
+        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace
+    ) -> Past | None:
+        """How the object stands, if there is nothing to read.
+
+        Raises Waiting when the Secret is to be repaired and was too often of late.
+        """
+        past = self._past.get(resource.key)
+        if past is None:
+            return self._read_once(resource, spec, stored, in_place)
+        asked = (past.generation, past.status.reconcile_at) != (resource.generation, reconcile_at(resource))
+        if asked or self._refreshes.due(resource.key):
+            return None
+        if in_place(resource, past.status):
+            return past
+        wait = past.repairs.wait()
+        if wait > 0:
+            raise Waiting(
+                f"somebody else keeps changing the Secret; it is repaired again in {wait:.0f} s",
+                reason="Contested",
+                after=wait,
+            )
+        return None
+
+    def end(
+        self,
+        resource: Resource,
+        spec: SyncedSecretSpec,
+        status: SyncedSecretStatus,
+        *,
+        fault: Fault | None = None,
+        text: str = "",
+    ) -> Outcome:
+        """Ends a complete pass: plans the next refresh, and says how the object stands."""
+        before = self._past.get(resource.key)
+        failures = 0 if fault is None else (before.failures if before else 0) + 1
+        refresh = spec.refresh
+        interval = seconds(refresh.interval) if refresh and refresh.interval else self._poll_seconds
+        if fault is not None:
+            self._refreshes.plan(resource.key, retry_seconds(failures, interval))
+        else:
+            self._refreshes.plan(resource.key, None if refresh and refresh.mode == "Once" else interval)
+        status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
+        repairs = before.repairs if before else Repairs(self._clock)
+        past = Past(resource.generation, Outcome(), status, fault, text, failures, repairs)
+        return self.keep(resource, past, status)
+
+    def keep(self, resource: Resource, past: Past, status: SyncedSecretStatus) -> Outcome:
+        """How the object stands, with what changed in its status since."""
+        outcome = Outcome(
+            status=report.fields(status),
+            conditions=report.conditions(status, past.fault, past.text),
+            requeue_after=PENDING_SECONDS if status.restarts_pending else None,
+        )
+        self._past[resource.key] = replace(past, status=status, outcome=outcome)
+        return outcome
+
+    def _read_once(
+        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace
+    ) -> Past | None:
+        """How an object stands that a process before this one has read, and that is not to be read again."""
+        ready = next((one for one in stored.conditions or () if one.type == "Ready"), None)
+        if (
+            spec.refresh is None
+            or spec.refresh.mode != "Once"
+            or ready is None
+            or ready.status != "True"
+            or stored.observed_generation != resource.generation
+            or stored.reconcile_at != reconcile_at(resource)
+            or not in_place(resource, stored)
+        ):
+            return None
+        self.end(resource, spec, stored, text=ready.message)
+        return self._past[resource.key]
+
+
+def reconcile_at(resource: Resource) -> str | None:
+    """The annotation that asks for a reconcile."""
+    return resource.annotations.get(RECONCILE_AT, "")[:_ANNOTATION_LIMIT] or None

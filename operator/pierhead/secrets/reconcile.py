@@ -1,0 +1,119 @@
+"""The SyncedSecret reconciler: observe, decide, act, report.
+
+Invariants: what is settled and not due costs no request at all; the status says that something is done only
+after it is; no value outlives the reconcile that read it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from random import Random
+
+from pierhead.aws.policy import Policy
+from pierhead.aws.secretsmanager import SecretReader
+from pierhead.aws.session import AwsSessions
+from pierhead.engine.outcome import Denied, Invalid, Outcome
+from pierhead.engine.reconciler import Wake
+from pierhead.engine.resource import Kind, ObjectKey, Resource
+from pierhead.kube.client import Client
+from pierhead.secrets import report
+from pierhead.secrets.act import Actor, target_name
+from pierhead.secrets.decide import decide, may_be_gone, refusal
+from pierhead.secrets.fetch import access, all_gone, fetch
+from pierhead.secrets.formats import Fault
+from pierhead.secrets.memory import Memory
+from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.refresh import Refreshes
+from pierhead.secrets.sources import collect, references
+from pierhead.secrets.target import Targets
+from pierhead.settings import Settings
+
+
+class SyncedSecretReconciler:
+    """Keeps Secrets equal to what their SyncedSecrets name."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        sessions: AwsSessions,
+        policy: Policy,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        random: Random | None = None,
+    ) -> None:
+        self._policy = policy
+        self._region = settings.aws_region
+        self._reader = SecretReader(sessions, clock=clock)
+        self._targets = Targets(client, settings.watch_namespaces)
+        self._actor = Actor(client, self._targets)
+        self._refreshes = Refreshes(
+            clock=clock,
+            random=random or Random(),  # noqa: S311 (jitter, not cryptography)
+            call_later=lambda delay, call: asyncio.get_running_loop().call_later(delay, call),
+        )
+        self._memory = Memory(self._refreshes, poll_seconds=settings.secret_poll_seconds, clock=clock)
+
+    @property
+    def kind(self) -> Kind:
+        """SyncedSecret."""
+        return RESOURCE.reference
+
+    async def start(self, wake: Wake) -> None:
+        """Watches our Secrets' metadata. Raises ReconcileError when that cannot be had."""
+        self._refreshes.start(wake)
+        await self._targets.start(wake)
+
+    async def stop(self) -> None:
+        """Ends watches and reads."""
+        self._refreshes.stop()
+        await self._targets.stop()
+        await self._reader.close()
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drops what is remembered; the Secret goes with its owner, by the garbage collector."""
+        self._memory.forget(key)
+
+    async def reconcile(self, resource: Resource) -> Outcome:
+        """One pass. Raises PolicyDenied, what passes in AWS and in the API server, and Conflict."""
+        spec = RESOURCE.parse(resource.object)
+        stored = SyncedSecretStatus.model_validate(resource.status)
+        if spec.suspend:
+            self._memory.forget(resource.key)
+            return Outcome(status=report.fields(stored), conditions=report.suspended(stored))
+        past = self._memory.settled(resource, spec, stored, self._targets.in_place)
+        if past is not None:
+            if not past.status.restarts_pending:
+                return past.outcome
+            status = await self._actor.retry_restarts(resource, spec, past.status)
+            return self._memory.keep(resource, past, status)
+        try:
+            return await self._refresh(resource, spec, stored)
+        except BaseException:
+            self._memory.make_due(resource.key)
+            raise
+
+    async def _refresh(
+        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus
+    ) -> Outcome:
+        """A complete pass: reads, decides, acts."""
+        who = access(spec, resource.key.namespace, policy=self._policy, region=self._region)
+        live = await self._targets.observe(resource, target_name(resource, spec))
+        refused = refusal(spec, live)
+        if refused is not None:
+            return self._memory.end(resource, spec, stored, fault=refused)
+        sources = collect(spec, await fetch(self._reader, who, references(spec)))
+        secrets = [source.secret for source in sources]
+        gone = may_be_gone(spec, sources) and await all_gone(self._reader, who, secrets)
+        decision = decide(spec, sources, live=live, stored=stored, gone=gone)
+        if decision.action == "Delete" and live is not None:
+            await self._actor.delete(resource, spec, live)
+            return self._memory.end(resource, spec, report.deleted(stored, sources), fault=decision.fault)
+        if decision.fault is not None:
+            return self._memory.end(resource, spec, report.left(stored, sources), fault=decision.fault)
+        try:
+            status = await self._actor.carry_out(resource, spec, stored, sources, decision, live)
+        except (Invalid, Denied) as error:
+            fault = Fault("TargetRefused", str(error))
+            return self._memory.end(resource, spec, report.left(stored, sources), fault=fault)
+        return self._memory.end(resource, spec, status, text=report.summary(sources, status.key_count or 0))

@@ -1,0 +1,151 @@
+"""From a decision that was carried out to the status and conditions. Pure.
+
+Invariant: the status says which version of each source is in the Secret now, whatever went wrong since;
+it changes only when that does, so a poll that finds nothing new writes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pierhead.engine.conditions import READY, Condition, not_ready, ready, stalled
+from pierhead.secrets.decide import Decision, Live, retained_version
+from pierhead.secrets.formats import Fault
+from pierhead.secrets.model import (
+    MESSAGE_LIMIT,
+    ExtractStatus,
+    KeyStatus,
+    PendingRestart,
+    SyncedSecretStatus,
+    TargetStatus,
+)
+from pierhead.secrets.sources import Source
+
+RESTART_PENDING = "RestartPending"
+SUSPENDED = "Suspended"
+_TEXT_LIMIT = 1024
+
+_VersionOf = Callable[[Source], str | None]
+"""The version of a source whose value is in the Secret."""
+
+
+def written(
+    stored: SyncedSecretStatus,
+    sources: Sequence[Source],
+    decision: Decision,
+    *,
+    target: TargetStatus,
+    key_count: int,
+    pending: Sequence[PendingRestart],
+) -> SyncedSecretStatus:
+    """The status once the Secret holds what was decided."""
+
+    def kept(source: Source) -> str | None:
+        retained = source.key in decision.retained if source.key else decision.retained_rest
+        return source.version_id or (retained_version(source, stored) if retained else None)
+
+    return stored.model_copy(
+        update={
+            "target": target,
+            "key_count": key_count,
+            "keys": _keys(sources, kept),
+            "extracts": _extracts(sources, kept),
+            "marker": decision.marker,
+            "restarts_pending": list(pending) or None,
+        }
+    )
+
+
+def left(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretStatus:
+    """The status when the Secret was left as it is."""
+
+    def kept(source: Source) -> str | None:
+        return retained_version(source, stored)
+
+    return stored.model_copy(
+        update={
+            "keys": _keys(sources, kept),
+            "extracts": _extracts(sources, kept),
+        }
+    )
+
+
+def deleted(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretStatus:
+    """The status once the Secret is deleted because its sources are; the marker stays."""
+    gone = stored.model_copy(
+        update={"target": None, "key_count": None, "keys": None, "extracts": None, "restarts_pending": None}
+    )
+    return left(gone, sources)
+
+
+def conditions(status: SyncedSecretStatus, fault: Fault | None, text: str) -> tuple[Condition, ...]:
+    """Ready with this text, or why not, and the restarts that wait."""
+    if fault is None:
+        found = [ready("Synced", text)]
+    else:
+        message = fault.message[:_TEXT_LIMIT]
+        found = [not_ready(fault.reason, message), stalled(fault.reason, message)]
+    if status.restarts_pending:
+        waiting = "; ".join(f"{one.kind} {one.name} {one.message}" for one in status.restarts_pending)
+        found.append(Condition(RESTART_PENDING, "True", "Waiting", waiting[:_TEXT_LIMIT]))
+    return tuple(found)
+
+
+def suspended(status: SyncedSecretStatus) -> tuple[Condition, ...]:
+    """What was true when it was suspended, and that it is."""
+    kept = [
+        Condition(one.type, one.status, one.reason, one.message)
+        for one in status.conditions or ()
+        if one.type in {READY, RESTART_PENDING}
+    ]
+    if not any(condition.type == READY for condition in kept):
+        kept.append(Condition(READY, "Unknown", SUSPENDED, "suspended before the first read"))
+    text = "nothing is read, written or restarted while spec.suspend is true"
+    return (*kept, Condition(SUSPENDED, "True", SUSPENDED, text))
+
+
+def summary(sources: Sequence[Source], key_count: int) -> str:
+    """What a Secret that is as it should be holds."""
+    secrets = len({source.secret for source in sources})
+    return f"{_count(key_count, 'key')} from {_count(secrets, 'secret')}"
+
+
+def fields(status: SyncedSecretStatus) -> dict[str, Any]:
+    """The kind's own status fields, as the engine takes them."""
+    return status.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"conditions", "observed_generation"}
+    )
+
+
+def target_of(name: str, secret_type: str, live: Live) -> TargetStatus:
+    """The Secret as it is now."""
+    return TargetStatus(name=name, type=secret_type, uid=live.uid, resource_version=live.resource_version)
+
+
+def _keys(sources: Sequence[Source], kept: _VersionOf) -> list[KeyStatus] | None:
+    return [
+        KeyStatus(key=source.key, version_id=kept(source) or None, **_fault(source))
+        for source in sources
+        if source.key is not None
+    ] or None
+
+
+def _extracts(sources: Sequence[Source], kept: _VersionOf) -> list[ExtractStatus] | None:
+    return [
+        ExtractStatus(
+            secret=source.secret, keys=len(source.values), version_id=kept(source) or None, **_fault(source)
+        )
+        for source in sources
+        if source.key is None
+    ] or None
+
+
+def _fault(source: Source) -> dict[str, str]:
+    if source.fault is None:
+        return {}
+    message = source.fault.message
+    short = message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
+    return {"reason": source.fault.reason, "message": short}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
