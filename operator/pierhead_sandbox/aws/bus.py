@@ -46,19 +46,24 @@ class Bus:
         for rule in list(rules.values()):
             if rule.state != "ENABLED":
                 continue
-            message = {
-                "version": "0",
-                "id": event.id,
-                "detail-type": event.detail_type,
-                "source": event.source,
-                "account": event.account,
-                "time": event.at,
-                "region": event.region,
-                "resources": list(event.resources),
-                "detail": event.detail,
-            }
+            # moto's default template drops the account and parses a path for every field.
+            transformed = any("InputTransformer" in target for target in rule.targets)
             try:
-                # The rule's own type for a message knows no more than these keys.
-                rule.send_to_targets(message, transform_input=True)  # type: ignore[arg-type]
+                rule.send_to_targets(_message(event, transformed=transformed), transform_input=transformed)
             except Exception:
                 _LOGGER.warning("rule %s lost an event", rule.name, exc_info=True)
+
+
+def _message(event: Event, *, transformed: bool) -> Any:
+    message = {
+        "version": "0",
+        "id": event.id,
+        "detail-type": event.detail_type,
+        "source": event.source,
+        "account": event.account,
+        "time": event.at,
+        "region": event.region,
+        "resources": list(event.resources),
+        "detail": event.detail,
+    }
+    return {**message, "ingestion-time": event.at} if transformed else message

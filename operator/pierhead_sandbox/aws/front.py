@@ -7,6 +7,7 @@ out exactly once. The sandbox's own paths (`/sandbox/…`, unsigned) are neither
 import io
 import json
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -98,13 +99,14 @@ class Front:
             return (
                 error_answer(call.protocol, fault.status, fault.code, fault.message) if fault else Answer(500)
             )
+        connection: socket.socket = environ["werkzeug.socket"]
         if fault.effect == "hang":
-            self._hang(environ)
+            self._hang(connection)
+        connection.shutdown(socket.SHUT_RDWR)
         # The server takes this for a client that went away, and closes the connection in silence.
         raise ConnectionAbortedError("dropped by a fault of the sandbox")
 
-    def _hang(self, environ: Environ) -> None:
-        connection = environ["werkzeug.socket"]
+    def _hang(self, connection: socket.socket) -> None:
         while not self._stopping.is_set():
             readable, _, _ = select.select([connection], [], [], 0.1)
             if readable:
