@@ -23,7 +23,10 @@ const (
 	// sourceAnnotation carries a document's file through the overlay, and is taken off after it.
 	sourceAnnotation = "pierhead.dev/rendered-from"
 	inlineFolder     = "/overlay"
-	overlaySource    = "kustomization.yaml"
+	// wrapperFolder exists in memory only, beside every source, since a kustomization cannot use a
+	// component that lies above it.
+	wrapperFolder = "/pierhead-overlay"
+	overlaySource = "kustomization.yaml"
 )
 
 func isKustomization(base string) bool {
@@ -152,7 +155,7 @@ func openOverlay(k *kustomizeRequest, hasInput bool, input []document) (*overlay
 	}
 	if fields["kind"] == types.ComponentKind {
 		// A Component has no resources of its own to add to: it is applied to a kustomization of ours.
-		o.wrapped, o.entry = t.start, filepath.Join(t.root, ".pierhead-overlay")
+		o.wrapped, o.entry = t.start, wrapperFolder
 		relative, err := filepath.Rel(o.entry, t.start)
 		if err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,17 +28,38 @@ func dieWithParent(parent int) error {
 	return nil
 }
 
-// limitMemory bounds the private writable memory of the process. Go's heap is such memory, so the
-// runtime ends the process with "out of memory" at the bound; below it, it collects harder first.
+// limitMemory bounds the private writable memory that the process takes from here on. Go's heap and
+// stacks are such memory, so the runtime ends the process with "out of memory" at the bound; below it,
+// it collects harder first.
 func limitMemory(mebibytes int64) error {
-	bound := uint64(mebibytes) << 20
-	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: bound, Max: bound}); err != nil {
+	// The runtime has mapped some 100 MiB of tables by now, of which it touches next to nothing.
+	mapped, err := mappedBytes()
+	if err != nil {
+		return err
+	}
+	bound := mebibytes << 20
+	limit := uint64(mapped + bound)
+	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
 		return fmt.Errorf("RLIMIT_DATA: %w", err)
 	}
-	debug.SetMemoryLimit(int64(bound / 4 * 3))
+	debug.SetMemoryLimit(bound / 4 * 3)
 	// Template recursion grows one stack; text/template itself gives up only at 100,000 levels.
-	debug.SetMaxStack(int(bound / 2))
+	debug.SetMaxStack(int(bound / 4))
 	return nil
+}
+
+// mappedBytes is what the kernel holds against RLIMIT_DATA.
+func mappedBytes() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(status), "\nVmData:")
+	var kibibytes int64
+	if _, err := fmt.Sscan(after, &kibibytes); err != nil {
+		return 0, fmt.Errorf("VmData of /proc/self/status: %w", err)
+	}
+	return kibibytes << 10, nil
 }
 
 type refusedTransport struct{}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -171,7 +172,10 @@ func readResources(r *resourcesRequest) (map[string]string, error) {
 	}
 	if !information.IsDir() {
 		content, err := os.ReadFile(tree.start)
-		return map[string]string{filepath.Base(tree.start): string(content)}, err
+		if err != nil {
+			return nil, invalidf("resources", "%v", err)
+		}
+		return map[string]string{filepath.Base(tree.start): string(content)}, nil
 	}
 	files := map[string]string{}
 	total := int64(0)
@@ -191,10 +195,16 @@ func readResources(r *resourcesRequest) (map[string]string, error) {
 		files[name] = string(content)
 		return err
 	})
-	if err == nil && len(files) == 0 {
-		err = invalidf("resources", "no .yaml, .yml or .json file in the folder")
+	var bad *invalid
+	switch {
+	case errors.As(err, &bad):
+		return nil, bad
+	case err != nil:
+		return nil, invalidf("resources", "%v", err)
+	case len(files) == 0:
+		return nil, invalidf("resources", "no .yaml, .yml or .json file in the folder")
 	}
-	return files, err
+	return files, nil
 }
 
 func isManifest(base string) bool {

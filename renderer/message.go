@@ -10,18 +10,33 @@ const maxMessage = 4096
 
 var executionError = regexp.MustCompile(`(?s)^(execution|parse) error at \(([^)]+)\): (.*)$`)
 
-// causeFirst turns Helm's report of a failed template into one line: what went wrong, where, and
-// through which templates it was reached.
-//
-// Helm nests outermost first, as groups of lines: a location without indentation, then what was
-// executing there, then the message, each indented deeper.
+// chainLink is one level of text/template's own report, outermost first.
+var chainLink = regexp.MustCompile(`template: (\S+?:\d+(?::\d+)?): executing "[^"]*" at <(.*?)>: `)
+
+// causeFirst turns the report of a failed template into one line: what went wrong, where, and through
+// which templates it was reached.
 func causeFirst(report string) string {
 	if parts := executionError.FindStringSubmatch(report); parts != nil {
 		return oneLine(parts[3]) + " (at " + parts[2] + ")"
 	}
+	report = strings.TrimSpace(report)
+	if links := chainLink.FindAllStringSubmatchIndex(report, -1); links != nil {
+		var locations []string
+		for _, link := range links {
+			locations = append(locations, report[link[2]:link[3]])
+		}
+		last := links[len(links)-1]
+		return located(report[last[1]:], report[last[4]:last[5]], locations)
+	}
+	return causeOfGroups(report)
+}
+
+// causeOfGroups reads Helm's own layout of the same: groups of lines, outermost first, of a location
+// without indentation, what was executing there, and the message, each indented deeper.
+func causeOfGroups(report string) string {
 	var locations []string
 	var cause, expression string
-	for line := range strings.Lines(strings.TrimSpace(report)) {
+	for line := range strings.Lines(report) {
 		text := strings.TrimSpace(line)
 		switch {
 		case text == "":
@@ -38,9 +53,14 @@ func causeFirst(report string) string {
 	if cause == "" || len(locations) == 0 {
 		return oneLine(report)
 	}
+	return located(cause, expression, locations)
+}
+
+// located is the line itself; the last location is where the cause is, the others called it.
+func located(cause, expression string, locations []string) string {
 	message := oneLine(cause) + " (at " + locations[len(locations)-1]
 	if expression != "" {
-		message += ", in " + expression
+		message += ", in " + oneLine(expression)
 	}
 	for i := len(locations) - 2; i >= 0; i-- {
 		message += ", called from " + locations[i]

@@ -115,12 +115,23 @@ func addSources(add func(bool, string, ...string), field string, sources types.K
 	add(false, field+".envs", append(sources.EnvSources, sources.EnvSource)...)
 }
 
-// configuration is how Kustomize repeats a whole patch before it says what is wrong with it.
-var configuration = regexp.MustCompile("trouble configuring builtin \\w+ with config: `.*`: ")
+// clutter is what Kustomize puts between a message and its cause: the whole configuration of a patch,
+// and for each base the failed attempt to read its folder as a file.
+var clutter = []struct {
+	pattern     *regexp.Regexp
+	replacement string
+}{
+	{regexp.MustCompile("trouble configuring builtin \\w+ with config: `.*`: "), ""},
+	{regexp.MustCompile(`accumulation err='accumulating resources from '[^']*': '[^']*' must resolve to a file': `), ""},
+	{regexp.MustCompile(`recursed accumulation of path '([^']*)'`), "in $1"},
+	{regexp.MustCompile(`accumulating (resources|components): `), ""},
+	{regexp.MustCompile(`^(invalid Kustomization: )?(json: )?`), ""},
+}
 
-// cleanKustomize takes off what Kustomize puts before a cause.
 func cleanKustomize(message string) string {
-	message = configuration.ReplaceAllString(oneLine(message), "")
-	message = strings.TrimPrefix(message, "invalid Kustomization: ")
-	return strings.TrimPrefix(message, "json: ")
+	message = oneLine(message)
+	for _, c := range clutter {
+		message = c.pattern.ReplaceAllString(message, c.replacement)
+	}
+	return message
 }

@@ -30,8 +30,8 @@ _ADVICE = "look for a loop or a recursion that never ends, or render less at onc
 _BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 10.0
 
-# Of the memory limit: a process that keeps more after a request is replaced. Idle ones hold some 45 MiB.
-_KEPT_SHARE = 0.6
+# An idle process keeps some 10 MiB, and up to 64 MiB of what it may need again.
+_KEPT_MIB = 96
 
 
 @dataclass(eq=False, slots=True)
@@ -46,6 +46,7 @@ class _Slot:
 class RendererPool:
     """Renders with `processes` child processes of at most `memory_mib` each, `deadline_seconds` a request.
 
+    A process that keeps more than `kept_mib` after a request is replaced.
     Waiting for a process, and for the answer of a `lookup`, does not count towards the deadline.
     The event loop's thread must live as long as the pool: its end is what ends orphaned processes.
     """
@@ -57,11 +58,13 @@ class RendererPool:
         processes: int = 2,
         memory_mib: int = 256,
         deadline_seconds: float = 30,
+        kept_mib: int = _KEPT_MIB,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._memory_mib = memory_mib
         self._deadline = deadline_seconds
+        self._kept = kept_mib * 2**20
         self._clock = clock
         self._slots = [_Slot() for _ in range(processes)]
         self._idle = list(self._slots)
@@ -159,7 +162,7 @@ class RendererPool:
             self._discard_later(slot)
             raise
         slot.crashes = 0
-        if process.resident_bytes() > self._memory_mib * 2**20 * _KEPT_SHARE:
+        if process.kept_bytes() > self._kept:
             self._discard_later(slot)
         return lines
 

@@ -8,6 +8,9 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import signal
+import sys
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +30,10 @@ _PIPE_BYTES = 2**20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 # How Go's runtime says that memory, or the stack, came to its limit.
-_MEMORY_MARKS = ("runtime: out of memory", "cannot allocate memory", "stack exceeds", "stack overflow")
+_STARVED = re.compile(
+    r"^(fatal error|runtime): "
+    r".*(out of memory|cannot allocate memory|stack exceeds|stack overflow|new OS thread)"
+)
 
 
 class RendererProcess:
@@ -39,6 +45,7 @@ class RendererProcess:
         self._process = process
         self._stdin = process.stdin
         self._stdout = process.stdout
+        self._handle = _handle(process.pid)
         self._reading = asyncio.Lock()
         self._said: deque[str] = deque(maxlen=_STDERR_LINES)
         self._starved = False
@@ -105,13 +112,13 @@ class RendererProcess:
         """The first thing it said on its way out, for people; may be empty."""
         return next((line[:_WORDS] for line in self._said if line.strip()), "")
 
-    def resident_bytes(self) -> int:
-        """The memory it holds; 0 where that cannot be read."""
+    def kept_bytes(self) -> int:
+        """The memory that is its own, without its program; 0 where that cannot be read."""
         try:
-            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        except (OSError, IndexError):
+            _, resident, shared = Path(f"/proc/{self.pid}/statm").read_text().split()[:3]
+        except (OSError, ValueError):
             return 0
-        return int(pages) * _PAGE_BYTES
+        return (int(resident) - int(shared)) * _PAGE_BYTES
 
     async def send(self, frame: bytes) -> None:
         """Sends one frame. Raises RendererCrashed when the process is gone."""
@@ -148,8 +155,7 @@ class RendererProcess:
 
     async def kill(self) -> None:
         """Ends it at once, and returns when nothing of it is left."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        _kill(self._process, self._handle)
         self._stdin.close()
         # Pipes are released only when they were read to their end.
         async with self._reading:
@@ -159,13 +165,35 @@ class RendererProcess:
         await self._process.wait()
         with contextlib.suppress(ConnectionError):
             await self._stdin.wait_closed()
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
         while line := await _line(stderr):
             text = line.decode(errors="replace").rstrip()
-            self._starved = self._starved or any(mark in text for mark in _MEMORY_MARKS)
+            self._starved = self._starved or _STARVED.match(text) is not None
             if len(self._said) < _STDERR_LINES:
                 self._said.append(text)
+
+
+def _handle(pid: int) -> int | None:
+    """A descriptor that stays this process's whoever reaps it; None where the kernel has none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _kill(process: asyncio.subprocess.Process, handle: int | None) -> None:
+    """SIGKILL. asyncio's own way looks first whether the process ended, which hides that end from asyncio."""
+    with contextlib.suppress(ProcessLookupError):
+        if handle is not None and sys.platform == "linux":
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        elif process.returncode is None:
+            process.kill()
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

@@ -225,7 +225,7 @@ def _path(path: Path | None) -> str:
 
 def frame(message: Mapping[str, Any]) -> bytes:
     """One message with its length before it. Raises ValueError when it is not JSON or too large."""
-    payload = json.dumps(message, allow_nan=False, separators=(",", ":")).encode()
+    payload = json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     if len(payload) > MAX_REQUEST_BYTES:
         raise ValueError(f"{len(payload) // 2**20} MiB is more than the renderer takes")
     return len(payload).to_bytes(HEADER_BYTES, "big") + payload

@@ -1,0 +1,253 @@
+"""What costs a renderer its process, and what the pool does then."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pierhead.render import (
+    LookupCall,
+    PlainManifests,
+    RendererCrashed,
+    RendererPool,
+    RenderInvalid,
+    RenderOutOfMemory,
+    RenderRequest,
+    RenderTimeout,
+)
+from support.renders import CHARTS, CONFIG_MAP, of_chart, of_template
+
+GOOD = of_chart(CHARTS / "simple")
+
+FOR_EVER = (
+    "{{ range until 100000 }}{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}{{ end }}"
+)
+
+
+@pytest.fixture
+async def small(renderer_path: Path) -> AsyncIterator[RendererPool]:
+    """Two processes that are soon at their limits."""
+    async with RendererPool(renderer_path, processes=2, memory_mib=128, deadline_seconds=1.5) as started:
+        yield started
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 (the kernel tells of no such event)
+            await asyncio.sleep(0.01)
+
+
+async def test_a_template_that_runs_for_ever_costs_its_process(small: RendererPool, tmp_path: Path) -> None:
+    before = set(small.pids)
+    started = time.monotonic()
+    with pytest.raises(RenderTimeout, match=r"did not end within 1\.5 s: look for a loop") as caught:
+        await small.render(of_template(tmp_path, FOR_EVER))
+    assert time.monotonic() - started < 5
+    assert caught.value.terminal
+    assert caught.value.reason == "RenderTimeout"
+    assert len(before & set(small.pids)) == 1
+    assert (await small.render(GOOD)).objects
+
+
+EATING = {
+    "a list": "{{ range until 100000000 }}{{ end }}",
+    "a string": '{{ repeat 500000000 "x" }}',
+    "output that grows": '{{ $x := repeat 1000000 "x" }}{{ range until 1000 }}{{ $x }}{{ end }}',
+    "a value that doubles": '{{ $x := "xxxxxxxx" }}{{ range until 40 }}{{ $x = print $x $x }}{{ end }}',
+    "recursion": '{{ define "r" }}{{ template "r" . }}{{ end }}{{ template "r" . }}',
+    "recursion that grows": (
+        '{{ define "r" }}{{ include "r" (dict "a" . "b" (repeat 1000000 "x")) }}{{ end }}{{ include "r" . }}'
+    ),
+    "recursive tpl": (
+        '{{ define "r" }}{{ tpl (print "{{ include `r` . }}" (repeat 100000 " ")) . }}{{ end }}'
+        '{{ include "r" . }}'
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EATING)
+async def test_a_template_that_eats_memory_is_told_so(small: RendererPool, tmp_path: Path, case: str) -> None:
+    with pytest.raises(RenderOutOfMemory, match=r"more than the 128 MiB .* look for a loop") as caught:
+        await small.render(of_template(tmp_path, EATING[case]))
+    assert caught.value.terminal
+    assert caught.value.reason == "RenderOutOfMemory"
+    assert (await small.render(GOOD)).objects
+
+
+async def test_manifests_that_eat_memory_are_told_so(small: RendererPool) -> None:
+    text = "".join(f"{CONFIG_MAP.replace('settings', f'c-{i}')}---\n" for i in range(300_000))
+    with pytest.raises((RenderOutOfMemory, RenderTimeout)):
+        await small.render(RenderRequest(manifests=PlainManifests(text=text)))
+    assert (await small.render(GOOD)).objects
+
+
+async def test_endless_recursion_is_an_error_of_the_chart(small: RendererPool, tmp_path: Path) -> None:
+    template = '{{ define "r" }}{{ include "r" . }}{{ end }}{{ include "r" . }}'
+    with pytest.raises(RenderInvalid, match="nested reference name: r"):
+        await small.render(of_template(tmp_path, template))
+
+
+async def test_too_much_output_is_an_error(pool: RendererPool, tmp_path: Path) -> None:
+    template = CONFIG_MAP + 'data: {x: "{{ repeat 34000000 "x" }}"}'
+    with pytest.raises(RenderInvalid, match="rendered 32 MiB of manifests, more than the limit of 32 MiB"):
+        await pool.render(of_template(tmp_path, template))
+
+
+async def test_large_output_comes_whole_and_does_not_hold_up_the_others(
+    pool: RendererPool, tmp_path: Path
+) -> None:
+    documents = (
+        '{{ range $i := until 3000 }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: "c-{{ $i }}"}\n'
+        'data: {x: "{{ repeat 1000 "x" }}"}\n{{ end }}'
+    )
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.monotonic() - before)
+
+    watching = asyncio.create_task(watch())
+    rendering = await pool.render(of_template(tmp_path, documents))
+    watching.cancel()
+    assert len(rendering.objects) == 3000
+    assert {len(item.object["data"]["x"]) for item in rendering.objects} == {1000}
+    assert longest < 0.25
+
+
+async def test_a_process_killed_in_the_middle_costs_its_request_only(
+    small: RendererPool, tmp_path: Path
+) -> None:
+    request = asyncio.create_task(small.render(of_template(tmp_path, FOR_EVER)))
+    await eventually(lambda: any(cpu_ticks(pid) > 20 for pid in small.pids))
+    busy = max(small.pids, key=cpu_ticks)
+    os.kill(busy, signal.SIGKILL)
+    with pytest.raises(RendererCrashed) as caught:
+        await request
+    assert not caught.value.terminal
+    assert busy not in small.pids
+    assert (await small.render(GOOD)).objects
+
+
+def cpu_ticks(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11])
+
+
+async def test_a_process_killed_while_idle_costs_nothing(renderer_path: Path) -> None:
+    async with RendererPool(renderer_path, processes=1) as pool:
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: not pool.pids)
+        assert (await pool.render(GOOD)).objects
+        assert pool.pids != (pid,)
+
+
+async def test_a_cancelled_request_frees_its_place(small: RendererPool, tmp_path: Path) -> None:
+    endless = of_template(tmp_path, FOR_EVER)
+    requests = [asyncio.create_task(small.render(endless)) for _ in range(4)]
+    await eventually(lambda: sum(cpu_ticks(pid) > 5 for pid in small.pids) == 2)
+    old = small.pids
+    for request in requests:
+        request.cancel()
+    assert all(
+        isinstance(end, asyncio.CancelledError)
+        for end in await asyncio.gather(*requests, return_exceptions=True)
+    )
+    assert (await small.render(GOOD)).objects
+    await eventually(lambda: not any(running(pid) for pid in old))
+
+
+async def test_waiting_for_a_place_is_not_counted(renderer_path: Path, tmp_path: Path) -> None:
+    async with RendererPool(renderer_path, processes=1, deadline_seconds=1) as pool:
+        endless = of_template(tmp_path, FOR_EVER)
+        blocked = [asyncio.create_task(pool.render(endless)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert (await pool.render(GOOD)).objects
+        for request in blocked:
+            with pytest.raises(RenderTimeout):
+                await request
+
+
+async def test_the_callers_lookup_is_not_counted(renderer_path: Path) -> None:
+    answered = asyncio.Event()
+
+    async def lookup(_: LookupCall) -> None:
+        if not answered.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await asyncio.Event().wait()
+            answered.set()
+
+    async with RendererPool(renderer_path, processes=1, deadline_seconds=0.8) as pool:
+        assert (await pool.render(of_chart(CHARTS / "dynamic"), lookup)).objects
+
+
+async def test_fifty_at_once_over_two_processes_all_get_their_own_answer(renderer_path: Path) -> None:
+    async with RendererPool(renderer_path, processes=2) as pool:
+        pids = pool.pids
+        renderings = await asyncio.gather(
+            *(pool.render(of_chart(CHARTS / "simple", values={"replicas": n})) for n in range(50))
+        )
+        counts = [
+            item.object["spec"]["replicas"]
+            for rendering in renderings
+            for item in rendering.objects
+            if item.object["kind"] == "Deployment"
+        ]
+        assert counts == list(range(50))
+        assert pool.pids == pids
+
+
+async def test_requests_are_served_in_the_order_they_came(renderer_path: Path) -> None:
+    ended: list[int] = []
+
+    async with RendererPool(renderer_path, processes=1) as pool:
+
+        async def one(number: int) -> None:
+            await pool.render(GOOD)
+            ended.append(number)
+
+        await asyncio.gather(*(one(number) for number in range(20)))
+    assert ended == list(range(20))
+
+
+async def test_stopping_ends_requests_and_processes(renderer_path: Path, tmp_path: Path) -> None:
+    pool = RendererPool(renderer_path, processes=2)
+    await pool.start()
+    pids = pool.pids
+    endless = of_template(tmp_path, FOR_EVER)
+    requests = [asyncio.create_task(pool.render(endless)) for _ in range(5)]
+    await eventually(lambda: sum(cpu_ticks(pid) > 5 for pid in pids) == 2)
+    await pool.stop()
+    assert not any(running(pid) for pid in pids)
+    ends = await asyncio.gather(*requests, return_exceptions=True)
+    assert [type(end) for end in ends] == [RendererCrashed] * 5
+    with pytest.raises(RendererCrashed, match="stopping"):
+        await pool.render(GOOD)
+
+
+async def test_a_process_that_keeps_too_much_is_replaced(renderer_path: Path) -> None:
+    async with RendererPool(renderer_path, processes=1, kept_mib=1) as pool:
+        seen = set(pool.pids)
+        for _ in range(3):
+            assert (await pool.render(GOOD)).objects
+        await eventually(lambda: not any(running(pid) for pid in seen))
+    async with RendererPool(renderer_path, processes=1) as pool:
+        seen = set(pool.pids)
+        for _ in range(3):
+            await pool.render(GOOD)
+        assert set(pool.pids) == seen
