@@ -1,0 +1,58 @@
+"""Token buckets keep their rate, whoever takes and whenever."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pierhead.aws.rate import TokenBucket, TokenBuckets
+from support.virtual_time import now, virtual_time
+
+
+@virtual_time
+async def test_a_burst_is_free_and_the_rest_waits_its_turn() -> None:
+    bucket = TokenBucket(10, 5, clock=now)
+    times: list[float] = []
+
+    async def one() -> None:
+        await bucket.take()
+        times.append(round(now(), 3))
+
+    await asyncio.gather(*(one() for _ in range(8)))
+
+    assert times == [0, 0, 0, 0, 0, 0.1, 0.2, 0.3]
+
+
+@given(st.lists(st.floats(0, 2), max_size=30), st.integers(1, 20), st.integers(1, 10))
+def test_no_stretch_of_time_sees_more_than_burst_and_rate(pauses: list[float], rate: int, burst: int) -> None:
+    @virtual_time
+    async def run() -> None:
+        bucket = TokenBucket(rate, burst, clock=now)
+        taken: list[float] = []
+        for pause in pauses:
+            await asyncio.sleep(pause)
+            await bucket.take()
+            taken.append(now())
+        for first, start in enumerate(taken):
+            for last in range(first, len(taken)):
+                assert last - first + 1 <= burst + rate * (taken[last] - start) + 1e-6
+
+    run()
+
+
+@virtual_time
+async def test_a_held_bucket_gives_nothing_and_then_no_burst() -> None:
+    bucket = TokenBucket(10, 5, clock=now)
+    bucket.hold(3)
+    await bucket.take()
+    first = now()
+    await bucket.take()
+
+    assert (round(first, 3), round(now(), 3)) == (3.1, 3.2)
+
+
+def test_each_key_has_its_own_bucket() -> None:
+    buckets = TokenBuckets(lambda: TokenBucket(1, 1))
+
+    assert buckets["a", "eu-west-1"] is buckets["a", "eu-west-1"]
+    assert buckets["a", "eu-west-1"] is not buckets["b", "eu-west-1"]
