@@ -4,6 +4,7 @@ Invariant: a new kind is a new folder and one line in `KINDS`. Nothing of a kind
 asked for, so a process loads only what its settings name.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -84,7 +85,7 @@ def _batch_job(services: Services) -> Reconciler:
         sessions=services.sessions,
         policy=services.policy,
         settings=services.settings,
-        clock=services.clock,
+        clock=services.now,
     )
 
 
@@ -120,10 +121,13 @@ async def open_services(settings: Settings, client: Client, metrics: Metrics) ->
         stack.push_async_callback(renderer.stop)
         if "AppRelease" in settings.kinds:
             await renderer.start()
+        discovery = Discovery(client)
+        following = asyncio.create_task(discovery.run())
+        stack.callback(following.cancel)
         yield Services(
             settings=settings,
             client=client,
-            discovery=Discovery(client),
+            discovery=discovery,
             sessions=sessions,
             policy=Policy(settings.aws_policy, region=settings.aws_region),
             renderer=renderer,

@@ -172,7 +172,6 @@ class Operator:
             watches = Watches(
                 self._controllers,
                 login=self._kopf_login(),
-                finalizer=FINALIZER,
                 namespaces=self._settings.watch_namespaces,
             )
             await watches.start()

@@ -23,6 +23,7 @@ _REQUEST_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _SPARE_CONNECTIONS = 8
 _PAGE_SIZE = 500
+_NO_FINALIZER = "pierhead.dev/never-set"
 
 
 class WatchEnded(Exception):
@@ -50,13 +51,12 @@ class Watches:
         controllers: Sequence[Controller],
         *,
         login: Login,
-        finalizer: str,
         namespaces: Collection[str] = (),
         random: Random | None = None,
     ) -> None:
         self._namespaces = sorted(namespaces)
         self._registry = kopf.OperatorRegistry()
-        self._settings = quiet_settings(finalizer, random or Random())  # noqa: S311 (jitter)
+        self._settings = quiet_settings(random or Random())  # noqa: S311 (jitter)
         self._stopped = asyncio.Event()
         self._tasks: Collection[asyncio.Task[Any]] = ()
         for controller in controllers:
@@ -94,7 +94,7 @@ class Watches:
             await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
 
 
-def quiet_settings(finalizer: str, random: Random) -> kopf.OperatorSettings:
+def quiet_settings(random: Random) -> kopf.OperatorSettings:
     """How kopf is set up to watch and do nothing else."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
@@ -112,7 +112,8 @@ def quiet_settings(finalizer: str, random: Random) -> kopf.OperatorSettings:
     settings.networking.connect_timeout = _CONNECT_SECONDS
     settings.networking.request_timeout = _REQUEST_SECONDS
     settings.networking.error_backoffs = _Backoffs(random)
-    settings.persistence.finalizer = finalizer
+    # One that no object has: kopf takes off its own finalizer where it has no handler that needs it.
+    settings.persistence.finalizer = _NO_FINALIZER
     settings.persistence.progress_storage = _NoProgress()
     settings.persistence.diffbase_storage = _NoDiffBase()
     return settings
