@@ -19,6 +19,19 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [impersonate]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+{{- range .Values.rbac.watchedKinds }}
+- apiGroups: {{ toJson .apiGroups }}
+  resources: {{ toJson .resources }}
+  verbs: [list, watch]
+{{- end }}
+{{- if not $secret }}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list, watch]
+{{- end }}
 {{- end }}
 {{- if $secret }}
 - apiGroups: [pierhead.dev]
@@ -29,7 +42,7 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
   verbs: [patch]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [daemonsets, deployments, statefulsets]
   verbs: [get, patch]
