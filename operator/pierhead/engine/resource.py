@@ -183,6 +183,8 @@ def as_stored(value: Any) -> Any:
     The API server prunes the null of a field that is not nullable, so one that were written would differ
     from what is stored for ever.
     """
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, Mapping):
         return {name: as_stored(item) for name, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
