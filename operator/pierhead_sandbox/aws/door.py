@@ -80,8 +80,7 @@ class Door:
                 self._world.reset()
                 self._reset_moto()
             else:
-                self._world.clear_scripts()
-                self._world.settings = BatchSettings()
+                self._world.settle_down()
         self._calls.clear()
 
     def _settings(self, given: Json) -> Json:

@@ -20,8 +20,8 @@ class Processes(Protocol):
     def start(self, job: Job, index: int, attempt: int) -> None:
         """Begin an attempt."""
 
-    def stop(self, job: Job, index: int, attempt: int, grace_seconds: float) -> None:
-        """SIGTERM, and SIGKILL after the grace period."""
+    def stop(self, job: Job, index: int, attempt: int, grace_seconds: float) -> bool:
+        """SIGTERM, and SIGKILL after the grace period; False where the attempt is no process."""
 
     def clear(self) -> None:
         """Kill everything; nothing of it comes back."""
@@ -36,6 +36,9 @@ class Emit(Protocol):
 
     def __call__(self, job: Job, index: int | None) -> None:
         """A child's state changed, or with None the parent's."""
+
+    def clear(self) -> None:
+        """Forget what was not told yet."""
 
 
 @dataclass(slots=True)

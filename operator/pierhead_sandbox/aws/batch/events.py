@@ -6,7 +6,6 @@ disorder follow a seeded generator, so a run can be repeated.
 Source: AWS Batch user guide, "Batch EventBridge events".
 """
 
-import copy
 import queue
 import random
 import threading
@@ -32,9 +31,16 @@ class Publisher:
         self._bus = bus
         self._now = now
         self._settings = settings
-        self._pending: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._pending: queue.SimpleQueue[tuple[int, Event] | None] = queue.SimpleQueue()
         self._random = random.Random(_SEED)
+        self._cleared_at = 0
+        self._count = 0
         self._thread = threading.Thread(target=self._deliver, name="batch-events", daemon=True)
+
+    def clear(self) -> None:
+        """Deliver nothing of what happened until now, and begin chance anew."""
+        self._cleared_at = self._count
+        self._random.seed(_SEED)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -74,9 +80,10 @@ class Publisher:
             detail=body,
             at=now,
         )
-        self._pending.put(event)
+        self._count += 1
+        self._pending.put((self._count, event))
         if self._random.random() < settings.event_duplicates:
-            self._pending.put(event)
+            self._pending.put((self._count, event))
 
     def _deliver(self) -> None:
         while True:
@@ -89,8 +96,8 @@ class Publisher:
                     break
             last = window.pop() if window[-1] is None else window[0]
             self._random.shuffle(window)
-            for event in window:
-                if event is not None:
-                    self._bus.put(copy.copy(event))
+            for item in window:
+                if item is not None and item[0] > self._cleared_at:
+                    self._bus.put(item[1])
             if last is None:
                 return

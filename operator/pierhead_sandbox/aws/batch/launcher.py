@@ -4,8 +4,9 @@ Invariant: none of them outlives the server: when the pipe to the server closes,
 every process group is killed; and when this process is killed, the kernel kills its children. Being small
 and without threads it may fork safely. Needs only the standard library; run as a file, isolated (`-I`).
 
-Lines of JSON come in on standard input, `{"start": key, "argv", "env", "cwd", "log"}` and
-`{"stop": key, "grace": seconds}`, and go out on standard output, `{"key", "code"}` or `{"key", "error"}`.
+Lines of JSON come in on standard input: `{"start": key, "argv", "env", "cwd", "log"}`,
+`{"stop": key, "grace": seconds}` and `{"refuse": key, "because"}`; and go out on standard output:
+`{"key", "code"}` or `{"key", "error"}`.
 """
 
 import ctypes
@@ -20,6 +21,7 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _CHUNK = 65536
+_CANNOT_START = "CannotStartContainerError: "
 
 
 class Launcher:
@@ -59,12 +61,17 @@ class Launcher:
     def _obey(self, order: dict[str, Any]) -> None:
         if "start" in order:
             self._start(order)
+        elif "refuse" in order:
+            self._say({"key": order["refuse"], "error": order["because"]})
         elif order["stop"] in self._running:
             self._signal(order["stop"], signal.SIGTERM)
             self._kill_at[order["stop"]] = time.monotonic() + order["grace"]
 
     def _start(self, order: dict[str, Any]) -> None:
         key = order["start"]
+        if not order["argv"]:
+            self._say({"key": key, "error": _CANNOT_START + "no command, and the sandbox runs no images"})
+            return
         try:
             with Path(order["log"]).open("ab") as log:
                 self._running[key] = subprocess.Popen(
@@ -77,8 +84,8 @@ class Launcher:
                     start_new_session=True,
                     preexec_fn=self._die_with_parent,  # noqa: PLW1509 (no threads here)
                 )
-        except OSError as error:
-            self._say({"key": key, "error": str(error)})
+        except (OSError, ValueError) as error:
+            self._say({"key": key, "error": _CANNOT_START + str(error)})
 
     def _die_with_parent(self) -> None:
         self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -200,9 +200,7 @@ class Lifecycle:
         """Signal a child that is STARTING or RUNNING; it ends a little later, and is not tried again."""
         settings = self._context.settings
         attempt = job.children.attempt_number(index)
-        if settings.execution == "process":
-            self._context.processes.stop(job, index, attempt, settings.stop_grace_seconds)
-        else:
+        if not self._context.processes.stop(job, index, attempt, settings.stop_grace_seconds):
             self._context.after(settings.stopping_seconds, self.finish, job, index, attempt, KILLED, "", "")
 
     def finish(

@@ -4,6 +4,7 @@ Invariant: every started attempt comes back exactly once through `ended`, unless
 Calls return at once; waiting is the launcher's.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pierhead_sandbox.aws.batch import launcher, logs, shapes
+from pierhead_sandbox.aws.batch.injection import MissingSecretError, injected
 from pierhead_sandbox.aws.batch.region import Job
 
 Ended = Callable[[Job, int, int, int | None, str], None]
@@ -35,7 +37,6 @@ class Runner:
         self._lock = threading.Lock()
         self._under_way: dict[str, tuple[Job, int, int]] = {}
         self._launcher: subprocess.Popen[bytes] | None = None
-        self._reader: threading.Thread | None = None
 
     def use_endpoint(self, url: str) -> None:
         """Where processes find AWS."""
@@ -47,6 +48,12 @@ class Runner:
         command, environment = shapes.command_and_environment(job)
         with self._lock:
             self._under_way[key] = (job, index, attempt)
+        try:
+            environment |= injected(job)
+        except MissingSecretError as error:
+            # Said by the launcher, since this call has to return before the attempt ends.
+            self._order({"refuse": key, "because": str(error)})
+            return
         log = self.log_file(job, index, attempt)
         log.parent.mkdir(parents=True, exist_ok=True)
         self._order(
@@ -59,9 +66,14 @@ class Runner:
             }
         )
 
-    def stop(self, job: Job, index: int, attempt: int, grace_seconds: float) -> None:
-        """SIGTERM now, SIGKILL after the grace period."""
-        self._order({"stop": _key(job, index, attempt), "grace": grace_seconds})
+    def stop(self, job: Job, index: int, attempt: int, grace_seconds: float) -> bool:
+        """SIGTERM now, SIGKILL after the grace period; False where no such attempt runs here."""
+        key = _key(job, index, attempt)
+        with self._lock:
+            known = key in self._under_way
+        if known:
+            self._order({"stop": key, "grace": grace_seconds})
+        return known
 
     def clear(self) -> None:
         """Kill everything, and hear no more of it."""
@@ -99,12 +111,12 @@ class Runner:
         with self._lock:
             process = self._launcher
             if process is None:
-                if "stop" in order:
-                    return
                 process = self._launcher = self._launch()
         if process.stdin is not None:
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            process.stdin.flush()
+            # A launcher that is gone is noticed by whoever listens to it.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(order).encode() + b"\n")
+                process.stdin.flush()
 
     def _launch(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
@@ -114,10 +126,7 @@ class Runner:
             # A Ctrl-C is for the server, which then closes the pipe.
             start_new_session=True,
         )
-        self._reader = threading.Thread(
-            target=self._listen, args=(process,), name="batch-processes", daemon=True
-        )
-        self._reader.start()
+        threading.Thread(target=self._listen, args=(process,), name="batch-processes", daemon=True).start()
         return process
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
@@ -126,14 +135,26 @@ class Runner:
         with process.stdout:
             for line in process.stdout:
                 message = json.loads(line)
-                with self._lock:
-                    found = self._under_way.pop(message["key"], None)
-                if found is None:
-                    continue
-                job, index, attempt = found
-                logs.ship(job, index, attempt, self.log_file(job, index, attempt))
-                reason = f"CannotStartContainerError: {message['error']}" if "error" in message else ""
-                self._ended(job, index, attempt, message.get("code"), reason)
+                self._end(message["key"], message.get("code"), message.get("error", ""))
+        process.wait()
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+        with self._lock:
+            lost = []
+            if self._launcher is process:
+                self._launcher, lost = None, list(self._under_way)
+        for key in lost:
+            self._end(key, None, "the process that launches processes is gone")
+
+    def _end(self, key: str, exit_code: int | None, reason: str) -> None:
+        with self._lock:
+            found = self._under_way.pop(key, None)
+        if found is None:
+            return
+        job, index, attempt = found
+        logs.ship(job, index, attempt, self.log_file(job, index, attempt))
+        self._ended(job, index, attempt, exit_code, reason)
 
 
 def _key(job: Job, index: int, attempt: int) -> str:

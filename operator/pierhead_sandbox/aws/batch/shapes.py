@@ -52,17 +52,24 @@ def substituted(command: list[str], values: Mapping[str, str]) -> list[str]:
     return [_REFERENCE.sub(lambda match: values.get(match[1], match[0]), part) for part in command]
 
 
-def command_and_environment(job: Job) -> tuple[list[str], dict[str, str]]:
-    """What a local process runs: of several containers, the first."""
+def first_container(job: Job) -> Json:
+    """What a local process stands for: of several containers, the first."""
     shape = merged(job)
     if job.definition.kind == "container":
-        found, key = shape["container"], "environment"
+        found: Json = shape["container"]
     elif job.definition.kind == "ecs":
-        found, key = shape["ecsProperties"]["taskProperties"][0]["containers"][0], "environment"
+        found = shape["ecsProperties"]["taskProperties"][0]["containers"][0]
     else:
-        found, key = shape["eksProperties"]["podProperties"]["containers"][0], "env"
+        found = shape["eksProperties"]["podProperties"]["containers"][0]
+    return found
+
+
+def command_and_environment(job: Job) -> tuple[list[str], dict[str, str]]:
+    """What a local process runs, and the variables of the definition and the submission."""
+    found = first_container(job)
     command = [*(found.get("command") or []), *(found.get("args") or [])]
-    environment = {item["name"]: item.get("value", "") for item in found.get(key) or []}
+    variables_ = found.get("env" if job.definition.kind == "eks" else "environment") or []
+    environment = {str(item["name"]): str(item.get("value", "")) for item in variables_}
     return substituted(command, parameters(job)), environment
 
 

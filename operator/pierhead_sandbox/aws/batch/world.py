@@ -4,6 +4,7 @@ Invariant: every look at a job happens under the lock and after everything that 
 caller never sees a moment that should be over.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from pierhead_sandbox.aws.batch.lifecycle import Lifecycle
 from pierhead_sandbox.aws.batch.region import Job, Region
 from pierhead_sandbox.aws.batch.settings import BatchSettings, Script, Submission
 from pierhead_sandbox.aws.batch.stopping import Stopping
+
+_LOGGER = logging.getLogger(__name__)
 
 # Callbacks between two chances for callers to get a word in.
 _BURST = 500
@@ -141,9 +144,17 @@ class World:
             context.timers.run(context.clock.now(), _BURST)
         context.clock.jump(target)
 
+    def settle_down(self) -> None:
+        """First settings, no scripts, no journal, and a clock that runs; jobs and queues stay."""
+        self.submissions.clear()
+        self._context.scripts.clear()
+        self._context.settings = BatchSettings()
+        self._context.clock.run()
+
     def reset(self) -> None:
         """An empty Batch with its first settings; processes still running are killed."""
         self._context.processes.clear()
+        self._context.emit.clear()
         self._regions.clear()
         self.submissions.clear()
         self._context.timers.clear()
@@ -168,6 +179,12 @@ class World:
             with self._changed:
                 if self._stopping:
                     return
-                if context.timers.run(context.clock.now(), _BURST) < _BURST:
+                try:
+                    count = context.timers.run(context.clock.now(), _BURST)
+                except Exception:
+                    # Time goes on for all other jobs.
+                    _LOGGER.exception("a job's next step failed")
+                    continue
+                if count < _BURST:
                     due = None if context.clock.frozen else context.timers.next_at()
                     self._changed.wait(None if due is None else max(0.0, due - context.clock.now()))
