@@ -98,9 +98,8 @@ def _unseen(facts: Facts) -> Action | None:
 
 
 def _uncertain(facts: Facts) -> Action | None:
-    due = tuple(
-        shard for shard in facts.state.open if _doubtful(shard) and facts.now >= _next_look_up(facts, shard)
-    )
+    looks = [(shard, _next_look_up(facts, shard)) for shard in facts.state.open]
+    due = tuple(shard for shard, moment in looks if moment is not None and facts.now >= moment)
     return LookUp(due) if due else None
 
 
@@ -220,7 +219,8 @@ def _finish(facts: Facts) -> Finish | None:
 
 
 def _rest(facts: Facts) -> Rest:
-    moments = [_next_look_up(facts, shard) for shard in facts.state.open if _doubtful(shard)]
+    looks = [_next_look_up(facts, shard) for shard in facts.state.open]
+    moments = [moment for moment in looks if moment is not None]
     for shard in _submitted(facts):
         missing = facts.seen[shard.job_id or ""].missing_since
         if missing is not None:
@@ -262,16 +262,15 @@ def _settled_at(facts: Facts, shard: Shard) -> datetime:
     return max(to_moment(shard.since), facts.leading_since) + facts.settle
 
 
-def _next_look_up(facts: Facts, shard: Shard) -> datetime:
-    """When the shard's job is to be looked up next; `datetime.max` when the answer is final."""
-    looked_up = facts.looked_up.get(key_of(shard))
-    settled = _settled_at(facts, shard)
-    if looked_up is None:
+def _next_look_up(facts: Facts, shard: Shard) -> datetime | None:
+    """When the shard's job is to be looked up next; None when there is nothing to find out."""
+    if _certain(facts, shard):
+        return None
+    looked_up, settled = facts.looked_up.get(key_of(shard)), _settled_at(facts, shard)
+    if shard.state == "Submitted":
         # A job known by its id is looked up once only, for a twin.
-        return settled if shard.state == "Submitted" else facts.now
-    if looked_up >= settled:
-        return datetime.max.replace(tzinfo=facts.now.tzinfo)
-    return settled if shard.state == "Submitted" else min(settled, looked_up + facts.settle / _LOOK_UPS)
+        return settled
+    return facts.now if looked_up is None else min(settled, looked_up + facts.settle / _LOOK_UPS)
 
 
 def _lost(facts: Facts, shard: Shard) -> bool:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from pierhead.batch.intervals import Interval, parse, to_text
+from pierhead.batch.intervals import Interval, bounded_text, parse, to_text
 
 _RUN = re.compile("1+")
+_SHOWN = 80
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IndexSet:
     """A set of numbers from 0 upwards; bit i of `bits` says whether i is in it."""
 
@@ -55,6 +56,9 @@ class IndexSet:
     def to_bytes(self, size: int) -> bytes:
         """A bitmap of indexes below `size`. Raises OverflowError when the set has larger ones."""
         return self.bits.to_bytes((size + 7) // 8, "little")
+
+    def __repr__(self) -> str:
+        return f"IndexSet({bounded_text(self.intervals(), _SHOWN)!r})"
 
     def __len__(self) -> int:
         return self.bits.bit_count()

@@ -4,13 +4,9 @@ Invariant: a pass ends at rest or with an error, and either way says what is tru
 """
 
 import copy
-from dataclasses import replace
 
 from pierhead.batch.actions import (
     Action,
-    Advance,
-    Aim,
-    Drop,
     Finish,
     Harvest,
     Look,
@@ -19,17 +15,15 @@ from pierhead.batch.actions import (
     Refused,
     Release,
     Rest,
-    Start,
     Submit,
-    Suspend,
     Terminate,
 )
 from pierhead.batch.decide import decide
 from pierhead.batch.harvest import harvest, lose
 from pierhead.batch.launch import find, launch
+from pierhead.batch.moves import moved
 from pierhead.batch.report import conditions_of, final_conditions, kept_conditions
 from pierhead.batch.situation import Situation, conditions_in
-from pierhead.batch.state import State
 from pierhead.batch.submission import terminate
 from pierhead.engine.outcome import Conflict, Outcome, ReconcileError, Transient, Waiting
 from pierhead.model import FINALIZER
@@ -107,25 +101,8 @@ async def _step(situation: Situation, action: Action) -> None:
             told = await terminate(situation.client, ids, why)
             situation.memory.terminated.update(dict.fromkeys(told, now))
         case _:
-            situation.state = _moved(situation, action)
-
-
-def _moved(situation: Situation, action: Action) -> State:
-    """The state after a step that needs nothing but itself."""
-    state, limit = situation.state, situation.spec.backoff_limit_per_index
-    match action:
-        case Start(again):
-            begun = replace(state, suspended=False, start_time=situation.now)
-            return begun.advanced(limit) if again else begun
-        case Suspend():
-            return replace(state, suspended=True, start_time=None)
-        case Aim(target):
-            return replace(state, target=target)
-        case Advance():
-            return state.advanced(limit)
-        case Drop(shards):
-            return state.without(shards)
-    return state
+            limit = situation.spec.backoff_limit_per_index
+            situation.state = moved(situation.state, action, limit=limit, now=situation.now)
 
 
 def _again(error: ReconcileError) -> ReconcileError:

@@ -1,0 +1,306 @@
+"""Every branch of what to do next."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pierhead.batch.actions import (
+    Advance,
+    Aim,
+    Drop,
+    Finish,
+    Harvest,
+    Look,
+    LookUp,
+    Lose,
+    Refused,
+    Release,
+    Rest,
+    Start,
+    Submit,
+    Suspend,
+    Terminate,
+)
+from pierhead.batch.decide import Facts, Limits, decide
+from pierhead.batch.indexes import IndexSet
+from pierhead.batch.jobs import Counts, Seen
+from pierhead.batch.ledger import Ledger
+from pierhead.batch.shards import Part
+from pierhead.batch.state import State, Target, key_of, to_text
+from pierhead.batch.status import Shard
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+SETTLE = timedelta(seconds=60)
+LOST_AFTER = timedelta(seconds=300)
+RUNNING = Seen("PENDING", Counts(running=10))
+SUCCEEDED = Seen("SUCCEEDED", Counts(succeeded=10))
+FAILED = Seen("FAILED", Counts(failed=10))
+FAILING = Target("DeadlineExceeded", "late")
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def shard(state="Submitted", *, number=0, size=10, tries=1, since=1000.0, round_number=0) -> Shard:
+    job_id = f"job-{number}" if state == "Submitted" else None
+    place = {"round": round_number, "shard": number, "first": number * size, "size": size}
+    return Shard(**place, state=state, since=to_text(ago(since)), tries=tries, job_id=job_id)
+
+
+def state(*shards: Shard, size=10, started=True, **fields) -> State:
+    return State(
+        ledger=fields.pop("ledger", Ledger.first(size)),
+        planned=fields.pop("planned", sum(entry.size for entry in shards)),
+        next_shard=len(shards),
+        open=shards,
+        start_time=ago(500) if started else None,
+        **fields,
+    )
+
+
+def facts(known: State, **fields) -> Facts:
+    limits = Limits(**fields.pop("limits", {}))
+    seen = fields.pop("seen", {f"job-{number}": RUNNING for number in range(5)})
+    given = {"settle": SETTLE, "lost_after": LOST_AFTER, "leading_since": ago(900)} | fields
+    return Facts(limits=limits, state=known, now=NOW, seen=seen, **given)
+
+
+INTENT, REFUSED, SUBMITTED = shard("Intent"), shard("Refused", tries=0), shard()
+TWICE = shard(tries=2)
+SETTLED = {key_of(INTENT): ago(1)}
+ALL_DONE = Ledger.first(10).with_results(IndexSet.below(10), IndexSet())
+ONE_FAILED = Ledger.first(10).with_results(IndexSet.below(9), IndexSet.of([9]))
+
+CASES = {
+    # Beginning
+    "a new one starts": (facts(state(started=False)), Start(again=False)),
+    "a started one is laid out and submitted": (facts(state()), Submit((Part(0, 10),))),
+    "what is submitted is waited for": (facts(state(SUBMITTED)), Rest()),
+    "after a restart the jobs are looked at first": (facts(state(SUBMITTED), seen={}), Look()),
+    "the next shards follow": (
+        facts(state(shard(size=10_000), size=15_000)),
+        Submit((Part(10_000, 5_000),)),
+    ),
+    # Uncertain submissions
+    "an intent that nobody looked up is looked up at once": (facts(state(INTENT)), LookUp((INTENT,))),
+    "an intent is looked up again": (
+        facts(state(shard("Intent", since=30)), looked_up={(0, 0): ago(15)}),
+        LookUp((shard("Intent", since=30),)),
+    ),
+    "an intent just looked up is waited for": (
+        facts(state(shard("Intent", since=30)), looked_up={(0, 0): ago(10)}),
+        Rest(NOW + timedelta(seconds=5)),
+    ),
+    "the last look-up is at the end of the settle time": (
+        facts(state(shard("Intent", since=59)), looked_up={(0, 0): ago(5)}),
+        Rest(NOW + timedelta(seconds=1)),
+    ),
+    "a look-up before the settle time ends proves nothing": (
+        facts(state(INTENT), looked_up={(0, 0): ago(941)}),
+        LookUp((INTENT,)),
+    ),
+    "an intent not found for the settle time is submitted again": (
+        facts(state(INTENT), looked_up=SETTLED),
+        Submit((), (INTENT,)),
+    ),
+    "the settle time counts from when this process began to lead": (
+        facts(state(INTENT), looked_up={(0, 0): ago(1)}, leading_since=ago(30)),
+        Rest(NOW + timedelta(seconds=14)),
+    ),
+    "what was refused is submitted again": (facts(state(REFUSED)), Submit((), (REFUSED,))),
+    "a refusal holds for a while": (
+        facts(state(REFUSED), refused_until=NOW + timedelta(seconds=9)),
+        Refused(NOW + timedelta(seconds=9)),
+    ),
+    "a refusal that is over holds no more": (
+        facts(state(REFUSED), refused_until=NOW),
+        Submit((), (REFUSED,)),
+    ),
+    "a refusal holds new shards too": (
+        facts(state(), refused_until=NOW + timedelta(seconds=9)),
+        Refused(NOW + timedelta(seconds=9)),
+    ),
+    "a job submitted twice is looked up for a twin": (facts(state(TWICE)), LookUp((TWICE,))),
+    "a twin is looked for once": (facts(state(TWICE), looked_up=SETTLED), Rest()),
+    "results wait for the look for a twin": (
+        facts(state(shard(tries=2, since=10)), seen={"job-0": SUCCEEDED}),
+        Rest(NOW + timedelta(seconds=50)),
+    ),
+    # Ends
+    "a job that succeeded is harvested": (
+        facts(state(SUBMITTED), seen={"job-0": SUCCEEDED}),
+        Harvest((SUBMITTED,)),
+    ),
+    "a job that failed is harvested": (
+        facts(state(SUBMITTED), seen={"job-0": FAILED}),
+        Harvest((SUBMITTED,)),
+    ),
+    "only what ended is harvested": (
+        facts(state(SUBMITTED, shard(number=1), size=20), seen={"job-0": SUCCEEDED, "job-1": RUNNING}),
+        Harvest((SUBMITTED,)),
+    ),
+    "a job that Batch does not show is waited for": (
+        facts(state(SUBMITTED), seen={"job-0": RUNNING.missing(ago(100))}),
+        Rest(NOW + timedelta(seconds=200)),
+    ),
+    "a job that Batch has forgotten is lost": (
+        facts(state(SUBMITTED), seen={"job-0": RUNNING.missing(ago(300))}),
+        Lose((SUBMITTED,)),
+    ),
+    "when all succeeded it is complete": (facts(state(ledger=ALL_DONE, planned=10)), Finish(None)),
+    "an index that failed once too often fails it": (
+        facts(state(ledger=ONE_FAILED, planned=10)),
+        Finish(Target("FailedIndexes", "1 of 10 indexes failed")),
+    ),
+    "an index that may run again does": (
+        facts(state(ledger=ONE_FAILED, planned=10), limits={"backoff_limit_per_index": 1}),
+        Advance(),
+    ),
+    "lost jobs fail it": (
+        facts(state(ledger=Ledger.first(10).without(IndexSet.below(10)), planned=10, lost=10)),
+        Finish(Target("JobsLost", "Batch forgot jobs of 10 indexes before their results were read")),
+    ),
+    # Failing
+    "a deadline that passed is aimed at": (
+        facts(state(SUBMITTED), limits={"active_deadline_seconds": 500}),
+        Aim(Target("DeadlineExceeded", "not done within spec.activeDeadlineSeconds (500 s)")),
+    ),
+    "a deadline to come wakes": (
+        facts(state(SUBMITTED), limits={"active_deadline_seconds": 507}),
+        Rest(NOW + timedelta(seconds=7)),
+    ),
+    "what succeeded before the deadline was noticed is complete": (
+        facts(state(ledger=ALL_DONE, planned=10), limits={"active_deadline_seconds": 1}),
+        Finish(None),
+    ),
+    "too many failed indexes are aimed at": (
+        facts(state(SUBMITTED), limits={"max_failed_indexes": 1}, failed_now=IndexSet.of([3, 4])),
+        Aim(Target("MaxFailedIndexesExceeded", "more indexes failed than spec.maxFailedIndexes allows (1)")),
+    ),
+    "failures that may run again are not too many": (
+        facts(
+            state(SUBMITTED),
+            limits={"max_failed_indexes": 1, "backoff_limit_per_index": 1},
+            failed_now=IndexSet.of([3, 4]),
+        ),
+        Rest(),
+    ),
+    "too many failed indexes at the end give their reason": (
+        facts(state(ledger=ONE_FAILED, planned=10), limits={"max_failed_indexes": 0}),
+        Finish(
+            Target("MaxFailedIndexesExceeded", "more indexes failed than spec.maxFailedIndexes allows (0)")
+        ),
+    ),
+    "what runs is terminated when it is failing": (
+        facts(state(SUBMITTED, target=FAILING)),
+        Terminate((SUBMITTED,), "DeadlineExceeded"),
+    ),
+    "a termination is waited for": (
+        facts(state(SUBMITTED, target=FAILING), terminated={"job-0": ago(10)}),
+        Rest(NOW + timedelta(seconds=50)),
+    ),
+    "a termination without effect is sent again": (
+        facts(state(SUBMITTED, target=FAILING), terminated={"job-0": ago(60)}),
+        Terminate((SUBMITTED,), "DeadlineExceeded"),
+    ),
+    "what is being terminated already is not told again": (
+        facts(state(SUBMITTED, target=FAILING), seen={"job-0": replace(RUNNING, stopped=True)}),
+        Rest(),
+    ),
+    "a job that cannot be shown to be ours is not terminated": (
+        facts(state(SUBMITTED, target=FAILING), seen={"job-0": RUNNING.missing(ago(1))}),
+        Rest(NOW + timedelta(seconds=299)),
+    ),
+    "what was refused is dropped when it is failing": (
+        facts(state(REFUSED, target=FAILING)),
+        Drop((REFUSED,)),
+    ),
+    "an uncertain intent is looked up although it is failing": (
+        facts(state(INTENT, target=FAILING)),
+        LookUp((INTENT,)),
+    ),
+    "an intent that came to nothing is dropped when it is failing": (
+        facts(state(INTENT, target=FAILING), looked_up=SETTLED),
+        Drop((INTENT,)),
+    ),
+    "it has failed when nothing runs": (facts(state(planned=10, target=FAILING)), Finish(FAILING)),
+    # Suspension
+    "a new one that is suspended does nothing": (
+        facts(state(started=False), limits={"suspend": True}),
+        Suspend(),
+    ),
+    "a suspended one rests": (
+        facts(state(started=False, suspended=True), limits={"suspend": True}),
+        Rest(),
+    ),
+    "what runs is terminated on suspension": (
+        facts(state(SUBMITTED, suspended=True), limits={"suspend": True}),
+        Terminate((SUBMITTED,), "the BatchJob was suspended"),
+    ),
+    "a suspended one has no deadline": (
+        facts(state(suspended=True), limits={"suspend": True, "active_deadline_seconds": 1}),
+        Rest(),
+    ),
+    "failing comes before suspension": (
+        facts(state(planned=10, target=FAILING), limits={"suspend": True}),
+        Finish(FAILING),
+    ),
+    "resumption plans what is missing anew": (
+        facts(state(planned=10, started=False, suspended=True)),
+        Start(again=True),
+    ),
+    "one that never ran begins its first round when resumed": (
+        facts(state(started=False, suspended=True)),
+        Start(again=False),
+    ),
+    "resumption while something still stops goes on with the round": (
+        facts(state(SUBMITTED, started=False, suspended=True)),
+        Start(again=False),
+    ),
+    "one that is done although it is suspended is complete": (
+        facts(state(ledger=ALL_DONE, planned=10, suspended=True), limits={"suspend": True}),
+        Finish(None),
+    ),
+    # Deletion
+    "deletion terminates": (
+        facts(state(SUBMITTED), deleting=True),
+        Terminate((SUBMITTED,), "the BatchJob was deleted"),
+    ),
+    "deletion asks for no results": (
+        facts(state(SUBMITTED), deleting=True, seen={"job-0": FAILED}),
+        Drop((SUBMITTED,)),
+    ),
+    "deletion looks uncertain jobs up": (facts(state(INTENT), deleting=True), LookUp((INTENT,))),
+    "deletion drops an intent that came to nothing": (
+        facts(state(INTENT), deleting=True, looked_up=SETTLED),
+        Drop((INTENT,)),
+    ),
+    "deletion submits nothing": (facts(state(REFUSED), deleting=True), Drop((REFUSED,))),
+    "deletion waits for the grace time of a job that Batch does not show": (
+        facts(state(SUBMITTED), deleting=True, seen={"job-0": RUNNING.missing(ago(299))}),
+        Rest(NOW + timedelta(seconds=1)),
+    ),
+    "deletion lets go of a job that Batch has forgotten": (
+        facts(state(SUBMITTED), deleting=True, seen={"job-0": RUNNING.missing(ago(300))}),
+        Drop((SUBMITTED,)),
+    ),
+    "the object may go when nothing is open": (facts(state(planned=10), deleting=True), Release()),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_next_action(case):
+    given, expected = CASES[case]
+    assert decide(given) == expected
+
+
+def test_no_more_shards_are_open_than_the_status_can_hold():
+    scattered = Ledger(size=1_000_000, plan=IndexSet.of(range(0, 1_000_000, 3)))
+    action = decide(facts(state(ledger=scattered)))
+    assert isinstance(action, Submit)
+    assert len(action.parts) == 100
+    full = state(*(shard(number=number) for number in range(100)), ledger=scattered)
+    seen = {f"job-{number}": RUNNING for number in range(100)}
+    assert decide(facts(full, seen=seen)) == Rest()
