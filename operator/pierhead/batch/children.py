@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pierhead.aws.batch import BatchClient, Child, Job
 from pierhead.batch.indexes import IndexSet
 from pierhead.batch.jobs import FAILED, STOP_MARK, SUCCEEDED, FailedChild, Glimpse, Seen
-from pierhead.batch.status import MOST_FAILURES_SHOWN, TEXT_LIMIT
+from pierhead.batch.status import LOG_NAME_LIMIT, MOST_FAILURES_SHOWN, TEXT_LIMIT
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 
 _RUNNABLE = "RUNNABLE"
 _STUCK = ("CAPACITY:", "MISCONFIGURATION:", "ACTION_REQUIRED", "UNDETERMINED")
 _LISTED_A_CALL = 1000
-_STREAM_LIMIT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ async def stuck_reason(client: BatchClient, job_id: str) -> str:
 
 def said_to_be_stuck(status_reason: str) -> str:
     """The statusReason of a runnable job if it says why the job cannot start; empty otherwise."""
-    return status_reason[:TEXT_LIMIT] if status_reason.startswith(_STUCK) else ""
+    return shortened(status_reason) if status_reason.startswith(_STUCK) else ""
 
 
 async def details_of(
@@ -115,9 +114,19 @@ def _failed_child(place: int, job: Job | None) -> FailedChild:
     return FailedChild(
         place=place,
         exit_code=job.exit_code,
-        reason=job.reason[:TEXT_LIMIT] if job.reason else None,
-        status_reason=job.status_reason[:TEXT_LIMIT] or None,
+        reason=shortened(job.reason or "") or None,
+        status_reason=shortened(job.status_reason) or None,
         attempts=job.attempts,
-        log_group=(job.log_group or DEFAULT_LOG_GROUP)[:TEXT_LIMIT] if job.log_stream else None,
-        log_stream=job.log_stream[:_STREAM_LIMIT] if job.log_stream else None,
+        log_group=_log_name(job.log_group or DEFAULT_LOG_GROUP) if job.log_stream else None,
+        log_stream=_log_name(job.log_stream),
     )
+
+
+def shortened(text: str) -> str:
+    """The text, within the bytes a status has for it."""
+    return text.encode()[:TEXT_LIMIT].decode(errors="ignore")
+
+
+def _log_name(name: str | None) -> str | None:
+    """A name that would have to be cut is no name."""
+    return name if name and len(name) <= LOG_NAME_LIMIT else None

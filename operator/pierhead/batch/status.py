@@ -13,16 +13,20 @@ from pierhead.model import Model, Status
 INTERVALS_LIMIT = 16_384
 """Characters of one interval text."""
 
-MOST_OPEN = 100
+MOST_OPEN = 64
 """Jobs of one BatchJob that are in Batch at once; a round of more shards goes on as they end."""
 
-MOST_ENDED = 20
+MOST_ENDED = 16
 MOST_FAILURES_SHOWN = 10
-TEXT_LIMIT = 256
+TEXT_LIMIT = 200
+"""Bytes of a text of Batch's that is repeated."""
+
+LOG_NAME_LIMIT = 256
 INLINE_LIMIT = 4_096
 
 Count = Annotated[int, Field(ge=0)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
+LogName = Annotated[str, StringConstraints(max_length=LOG_NAME_LIMIT)]
 Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 ShardState = Literal["Intent", "Refused", "Submitted", "Succeeded", "Failed", "Terminated", "Lost"]
@@ -83,10 +87,10 @@ class Failure(_Stored):
     attempts: Count = 0
     """Attempts in that round."""
 
-    log_group: Text | None = None
+    log_group: LogName | None = None
     """CloudWatch Logs group."""
 
-    log_stream: Annotated[str, StringConstraints(max_length=512)] | None = None
+    log_stream: LogName | None = None
     """CloudWatch Logs stream of the last attempt."""
 
 

@@ -28,7 +28,7 @@ from pierhead.batch.jobs import Counts, Seen
 from pierhead.batch.ledger import Ledger
 from pierhead.batch.shards import Part
 from pierhead.batch.state import State, Target, key_of, to_text
-from pierhead.batch.status import Shard
+from pierhead.batch.status import MOST_OPEN, Shard
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 SETTLE = timedelta(seconds=60)
@@ -300,7 +300,7 @@ def test_no_more_shards_are_open_than_the_status_can_hold():
     scattered = Ledger(size=1_000_000, plan=IndexSet.of(range(0, 1_000_000, 3)))
     action = decide(facts(state(ledger=scattered)))
     assert isinstance(action, Submit)
-    assert len(action.parts) == 100
-    full = state(*(shard(number=number) for number in range(100)), ledger=scattered)
-    seen = {f"job-{number}": RUNNING for number in range(100)}
+    assert len(action.parts) == MOST_OPEN
+    full = state(*(shard(number=number) for number in range(MOST_OPEN)), ledger=scattered)
+    seen = {f"job-{number}": RUNNING for number in range(MOST_OPEN)}
     assert decide(facts(full, seen=seen)) == Rest()

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pierhead.batch.children import shortened
 from pierhead.batch.indexes import IndexSet
 from pierhead.batch.jobs import Counts, Glimpse, Seen
 from pierhead.batch.ledger import Ledger
 from pierhead.batch.report import View, conditions_of, final_conditions, merged, status_of
 from pierhead.batch.situation import read_status
 from pierhead.batch.state import State, Target, load
-from pierhead.batch.status import BatchJobStatus, Failure, IndexRecord, Shard
+from pierhead.batch.status import MOST_ENDED, MOST_OPEN, BatchJobStatus, Failure, IndexRecord, Shard
 from pierhead.engine.outcome import Invalid
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,11 +83,11 @@ def test_counts_add_up_to_the_size(results, summaries, backoff):
 def test_the_worst_status_stays_below_64_kib():
     size = 1_000_000
     scattered = IndexSet.of(range(0, size, 2))
-    worst = "€" * 256
+    worst = shortened("€" * 500)
     failures = tuple(
         Failure(
             index=size - 1 - number, round=10, exit_code=255, reason=worst, status_reason=worst, attempts=10,
-            log_group=worst, log_stream="s" * 512,
+            log_group="g" * 256, log_stream="s" * 256,
         )
         for number in range(10)
     )  # fmt: skip
@@ -96,9 +97,10 @@ def test_the_worst_status_stays_below_64_kib():
         ),
         planned=400_000,
         next_shard=999,
-        open=tuple(shard(900 + number, size=2_000, round_number=10) for number in range(100)),
+        open=tuple(shard(900 + number, size=2_000, round_number=10) for number in range(MOST_OPEN)),
         ended=tuple(
-            shard(800 + number, size=2_000, round_number=10, state="Terminated") for number in range(20)
+            shard(800 + number, size=2_000, round_number=10, state="Terminated")
+            for number in range(MOST_ENDED)
         ),
         failures=failures,
         lost=size,
