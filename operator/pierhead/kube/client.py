@@ -188,7 +188,8 @@ class Client:
             )
         except NotFound:
             return True
-        return answer.get("kind") == "Status"
+        # Some kinds answer with the object even when it is gone; what is held has a time of deletion.
+        return "deletionTimestamp" not in (answer.get("metadata") or {})
 
     async def apply(
         self,

@@ -54,6 +54,19 @@ async def test_deleting_what_is_gone_is_fine_and_what_is_held_is_told(kube, name
     assert await kube.delete(CONFIG_MAPS, "held", namespace)
 
 
+@pytest.mark.parametrize("resource", [SERVICES, SERVICE_ACCOUNTS, CONFIG_MAPS, SECRETS])
+async def test_what_is_deleted_at_once_is_told_to_be_gone(kube, namespace, resource):
+    spec = {"spec": {"ports": [{"port": 80}]}} if resource == SERVICES else {}
+    metadata = {"name": "a", "namespace": namespace}
+    obj = {"apiVersion": "v1", "kind": resource.kind, "metadata": metadata, **spec}
+    await kube.create(resource, obj)
+    assert await kube.delete(resource, "a", namespace)
+    held = {**obj, "metadata": {**metadata, "finalizers": ["example.com/hold"]}}
+    await kube.create(resource, held)
+    assert not await kube.delete(resource, "a", namespace)
+    await kube.merge_patch(resource, "a", namespace, {"metadata": {"finalizers": None}})
+
+
 async def test_a_name_with_a_colon_is_one_path_segment(kube):
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
