@@ -53,14 +53,13 @@ class KindEntry:
 
 
 def _app_release(services: Services) -> Reconciler:
-    from pierhead.apps.reconcile import AppReleaseReconciler  # noqa: PLC0415 (loaded when asked for)
+    from pierhead.apps.assembly import app_release_reconciler  # noqa: PLC0415 (loaded when asked for)
 
-    return AppReleaseReconciler(
+    return app_release_reconciler(
         client=services.client,
         discovery=services.discovery,
         renderer=services.renderer,
         settings=services.settings,
-        clock=services.clock,
         now=services.now,
     )
 

@@ -46,7 +46,7 @@ class Action(StrEnum):
     """Mark the pending revision failed, without rejecting its input."""
     ROLL_BACK = "RollBack"
     VERIFY = "Verify"
-    """Compare the deployed manifest with the cluster, for drift nobody watched."""
+    """Compare the newest revision's manifest with the cluster: changes nobody watched, or may not matter."""
     CORRECT = "Correct"
 
 
@@ -63,6 +63,8 @@ class Revision:
     rolls_back: int | None = None
     rejected: bool = False
     reconcile_at: str = ""
+    description: str = ""
+    """Helm's one line about it; of a failed revision, why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,9 @@ def _failed(seen: Observation) -> Decision | None:
     if latest.rolls_back is None and deployed is not None and seen.roll_back_on_failure:
         message = f"revision {latest.revision} failed: rolling back to revision {deployed.revision}"
         return Decision(State.FAILED, Action.ROLL_BACK, "RollingBack", message, target=deployed.revision)
-    if latest.rolls_back is None and seen.applied and seen.health.status == "Current":
+    if seen.drift is None:
+        return _verification()
+    if latest.rolls_back is None and not seen.drift and seen.health.status == "Current":
         return Decision(
             State.FAILED, Action.FINISH, "Recovered", f"revision {latest.revision} became healthy after all"
         )
@@ -254,8 +258,8 @@ def _rejected(seen: Observation) -> Decision | None:
     if kept is not None:
         return kept
     message = (
-        f"revision {rejection.revision} failed and was rolled back to revision {latest.rolls_back}: "
-        "change spec or source to try again"
+        f"revision {rejection.revision} failed and was rolled back to revision {latest.rolls_back}; "
+        f"change spec or source to try again: {rejection.description}"
     )
     return Decision(State.REJECTED, Action.NOTHING, "RolledBack", message)
 
@@ -281,15 +285,18 @@ def _in_sync(seen: Observation) -> Decision:
 
 
 def _kept_true(seen: Observation) -> Decision | None:
-    if seen.drift_policy == "Ignore":
-        return None
     if seen.drift is None:
-        return Decision(State.IN_SYNC, Action.VERIFY, "Verifying", "comparing the release with the cluster")
-    if not seen.drift:
+        return _verification()
+    if not seen.drift or seen.drift_policy == "Ignore":
         return None
     message = f"changed by somebody else: {_listing(seen.drift)}"
     action = Action.CORRECT if seen.drift_policy == "Correct" else Action.NOTHING
     return Decision(State.DRIFTED, action, "Drifted", message)
+
+
+def _verification() -> Decision:
+    message = "comparing the release with the cluster"
+    return Decision(State.IN_SYNC, Action.VERIFY, "Verifying", message)
 
 
 def _listing(names: tuple[str, ...], most: int = 5) -> str:

@@ -21,17 +21,18 @@ _BIG_MANIFEST = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredRevision:
     """What is remembered of a revision without its manifest."""
 
     revision: Revision
     bookkeeping: Bookkeeping | None
+    first_deployed: datetime
     secret_name: str
     resource_version: str
 
     @classmethod
-    def of(cls, release: Release) -> "Entry":
-        """The entry of a revision."""
+    def of(cls, release: Release) -> "StoredRevision":
+        """What is remembered of this revision."""
         kept = release.bookkeeping
         return cls(
             revision=Revision(
@@ -42,8 +43,10 @@ class Entry:
                 rolls_back=kept.rolls_back if kept else None,
                 rejected=kept.rejected if kept else False,
                 reconcile_at=kept.reconcile_at if kept else "",
+                description=release.description,
             ),
             bookkeeping=kept,
+            first_deployed=release.first_deployed,
             secret_name=release.secret_name,
             resource_version=release.resource_version,
         )
@@ -66,9 +69,9 @@ class History:
             releases += [decode(secret) for secret in page.items]
         return sorted(releases, key=lambda release: release.revision)
 
-    async def read(self, entry: Entry) -> Release:
+    async def read(self, stored: StoredRevision) -> Release:
         """One revision with its manifest."""
-        return decode(await self._client.get(SECRETS, entry.secret_name, self._namespace))
+        return decode(await self._client.get(SECRETS, stored.secret_name, self._namespace))
 
     async def create(self, release: Release) -> Release:
         """Writes a new revision. Raises Conflict when somebody else took its number."""
@@ -85,12 +88,12 @@ class History:
         secret = await self._client.replace(SECRETS, await self._encode(release))
         return replace(release, resource_version=secret["metadata"]["resourceVersion"])
 
-    async def mark(self, entry: Entry, status: Status, description: str) -> Entry:
+    async def mark(self, stored: StoredRevision, status: Status, description: str) -> StoredRevision:
         """Gives a stored revision another status."""
-        release = await self.read(entry)
-        return Entry.of(await self.update(release.now(status, description, release.last_deployed)))
+        release = await self.read(stored)
+        return StoredRevision.of(await self.update(release.now(status, description, release.last_deployed)))
 
-    async def delete(self, entries: Iterable[Entry]) -> None:
+    async def delete(self, entries: Iterable[StoredRevision]) -> None:
         """Removes revisions."""
         for entry in entries:
             await self._client.delete(SECRETS, entry.secret_name, self._namespace)

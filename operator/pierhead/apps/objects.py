@@ -61,12 +61,26 @@ def check(objects: Iterable[Object]) -> None:
             )
 
 
-def describe(obj: Mapping[str, Any]) -> str:
-    """`Kind namespace/name`, for messages."""
-    metadata = obj["metadata"]
-    namespace = metadata.get("namespace")
-    name = f"{namespace}/{metadata['name']}" if namespace else metadata["name"]
-    return f"{obj['kind']} {name}"
+def scaled_by_others(objects: Iterable[Object]) -> list[Object]:
+    """The objects, without the replicas of workloads that a HorizontalPodAutoscaler among them scales."""
+    given = list(objects)
+    scaled = {
+        (target.get("kind"), target.get("name"), obj["metadata"].get("namespace"))
+        for obj in given
+        if obj.get("kind") == "HorizontalPodAutoscaler"
+        for target in [(obj.get("spec") or {}).get("scaleTargetRef") or {}]
+    }
+    return [_unscaled(obj) if _scale_key(obj) in scaled else obj for obj in given]
+
+
+def _scale_key(obj: Object) -> tuple[str | None, str | None, str | None]:
+    metadata = obj.get("metadata") or {}
+    return obj.get("kind"), metadata.get("name"), metadata.get("namespace")
+
+
+def _unscaled(obj: Object) -> Object:
+    spec = {key: value for key, value in (obj.get("spec") or {}).items() if key != "replicas"}
+    return {**obj, "spec": spec}
 
 
 def _owned(obj: Object, release: str, namespace: str) -> Object:

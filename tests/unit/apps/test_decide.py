@@ -179,7 +179,17 @@ TABLE = {
     "deployed, not verified, drift ignored": (
         seen(revision(1, Status.DEPLOYED), drift=None, drift_policy="Ignore"),
         State.IN_SYNC,
+        Action.VERIFY,
+    ),
+    "drifted, and drift is ignored": (
+        seen(revision(1, Status.DEPLOYED), drift=("Service shop",), drift_policy="Ignore"),
+        State.IN_SYNC,
         Action.NOTHING,
+    ),
+    "first install failed, and the operator restarted": (
+        seen(revision(1, Status.FAILED, "new", rejected=True), drift=None, applied=False),
+        State.IN_SYNC,
+        Action.VERIFY,
     ),
     "drifted": (seen(revision(1, Status.DEPLOYED), drift=("Service shop",)), State.DRIFTED, Action.CORRECT),
     "drifted, only reported": (

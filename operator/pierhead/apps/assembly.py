@@ -1,0 +1,51 @@
+"""An AppRelease reconciler put together from what the process has.
+
+Invariant: the only place that knows how the parts of this folder fit; each part is given what it needs.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pierhead.apps.cluster import ReleaseObjects
+from pierhead.apps.operations import Operations
+from pierhead.apps.reconcile import AppReleaseReconciler, Collaborators
+from pierhead.apps.rendering import Renderer
+from pierhead.apps.revisions import Revisions
+from pierhead.apps.sources.artifact import ArtifactStore
+from pierhead.apps.sources.fetcher import Sources
+from pierhead.apps.sources.git import GitFetcher
+from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
+from pierhead.kube.client import Client
+from pierhead.kube.discovery import Discovery
+from pierhead.render.pool import RendererPool
+from pierhead.settings import Settings
+from pierhead.stores.http import HTTPFiles
+
+_MIB = 1024 * 1024
+
+
+def app_release_reconciler(
+    *,
+    client: Client,
+    discovery: Discovery,
+    renderer: RendererPool,
+    settings: Settings,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> AppReleaseReconciler:
+    """The reconciler, with nothing started yet."""
+    store = ArtifactStore(settings.artifact_directory, limit_bytes=settings.artifact_cache_mib * _MIB)
+    revisions = Revisions()
+    objects = ReleaseObjects(client, discovery, revisions)
+    collaborators = Collaborators(
+        client=client,
+        discovery=discovery,
+        sources=Sources(
+            store=store,
+            git=GitFetcher(store, allow_file=settings.allow_file_sources),
+            helm_repository=HelmRepositoryFetcher(store, HTTPFiles()),
+        ),
+        revisions=revisions,
+        objects=objects,
+        operations=Operations(Renderer(renderer, discovery), objects, now),
+    )
+    return AppReleaseReconciler(collaborators, settings, clock=now)

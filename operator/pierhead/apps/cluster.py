@@ -1,0 +1,200 @@
+"""The objects of releases in the cluster: tried, applied, followed, compared and deleted.
+
+Invariant: before a release's first object is written its kinds are watched, so no change after that goes
+unseen; everything is done with the release's account, but the watches, which are the operator's where it
+may have them.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from pierhead.apps.decide import Health
+from pierhead.apps.live import LiveObjects
+from pierhead.apps.objects import RELEASE_LABEL, belongs, owned, scaled_by_others
+from pierhead.apps.revisions import HELM_SECRETS, Revisions
+from pierhead.apps.subject import Subject
+from pierhead.engine.outcome import Invalid, ReconcileError
+from pierhead.engine.reconciler import Wake
+from pierhead.engine.resource import Object, ObjectKey
+from pierhead.kube.apply import apply_staged
+from pierhead.kube.client import Client
+from pierhead.kube.discovery import Discovery
+from pierhead.kube.errors import Forbidden, NotFound, UnknownKind
+from pierhead.kube.inventory import Entry
+from pierhead.kube.plan import Action, Plan, plan
+from pierhead.kube.prune import prune
+from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, SECRETS, ResourceType
+from pierhead.kube.watch_set import WatchKey, WatchSet
+
+_METADATA_IS_ENOUGH = frozenset(
+    {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "IngressClass",
+        "LimitRange",
+        "NetworkPolicy",
+        "PriorityClass",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "ServiceAccount",
+        "StorageClass",
+    }
+)
+"""Kinds without a status: they are healthy when they are there, and their content is never held."""
+
+
+class ReleaseObjects:
+    """The objects of all releases."""
+
+    def __init__(self, client: Client, discovery: Discovery, revisions: Revisions) -> None:
+        self._discovery = discovery
+        self._live = LiveObjects()
+        self._objects = WatchSet(client, self._live.handle)
+        self._secrets = WatchSet(client, revisions.handle)
+
+    async def start(self, wake: Wake) -> None:
+        """Watches the releases' Secrets; their objects are watched as releases come."""
+        self._live.start(wake)
+        await self._secrets.ensure(WatchKey(SECRETS, label_selector=HELM_SECRETS, metadata_only=True))
+
+    async def stop(self) -> None:
+        """Ends all watches."""
+        await self._objects.close()
+        await self._secrets.close()
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drops what is known of an AppRelease's objects, and its watches."""
+        self._objects.release_all(key)
+        self._live.keep(key, ())
+
+    async def plan(
+        self, subject: Subject, objects: Iterable[Object], *, dry_run: bool = True, explain: bool = False
+    ) -> Plan:
+        """What applying these rendered or stored objects would do.
+
+        Raises what any of them causes, told for every object; Invalid for another AppRelease's object.
+        """
+        found = await plan(
+            subject.client,
+            self._discovery,
+            owned(scaled_by_others(objects), release=subject.release, namespace=subject.key.namespace),
+            namespace=subject.key.namespace,
+            dry_run=dry_run,
+            explain=explain,
+            known=self._live.known(subject.memory.objects or ()),
+            version_of=self._live.version_of,
+        )
+        error = found.error()
+        if error is not None:
+            raise error
+        for entry in found.entries:
+            owner = self._live.owner(entry)
+            if owner is not None and owner != subject.key:
+                raise Invalid(f"{entry.label} belongs to AppRelease {owner}", reason="OwnedByAnother")
+        return found
+
+    async def missing_crds(self, subject: Subject, crds: Sequence[Object]) -> list[Object]:
+        """Those of a chart's `crds/` that the cluster lacks: as with Helm, the others are left alone."""
+        missing = []
+        for crd in crds:
+            try:
+                await subject.client.get(
+                    CUSTOM_RESOURCE_DEFINITIONS, crd["metadata"]["name"], metadata_only=True
+                )
+            except NotFound:
+                missing.append(crd)
+        return missing
+
+    async def apply(self, subject: Subject, wanted: Plan) -> None:
+        """Applies a plan, its objects followed from before the first write.
+
+        Raises one error that tells every failure; what was applied stays.
+        """
+        await self.follow(subject, wanted.entries)
+        result = await apply_staged(subject.client, self._discovery, wanted)
+        steps = {step.entry: step for step in wanted.steps}
+        for done in result.applied:
+            if done.object is not None:
+                self._live.verified(subject.key, steps[done.entry], done.object)
+        error = result.error()
+        if error is not None:
+            raise error
+        subject.memory.objects = wanted.entries
+        subject.memory.compared = frozenset()
+
+    async def compare(self, subject: Subject, wanted: Plan) -> None:
+        """Takes for verified what is as a plan wants it, and remembers what is not."""
+        await self.follow(subject, wanted.entries)
+        for step in wanted.steps:
+            if step.action is not Action.NOTHING:
+                self._live.differs(subject.key, step.entry)
+            elif step.answer is not None:
+                self._live.verified(subject.key, step, step.answer)
+        subject.memory.objects = wanted.entries
+        subject.memory.compared = self._live.suspects(wanted.entries)
+
+    async def follow(self, subject: Subject, entries: Iterable[Entry]) -> None:
+        """Watches the kinds of these objects. Raises Forbidden where neither we nor the account may."""
+        for api_version, kind in sorted({(entry.api_version, entry.kind) for entry in entries}):
+            try:
+                resource = await self._discovery.resource_for(api_version, kind)
+            except UnknownKind:
+                # Its CRD comes with this very apply; the answers of the apply tell of its objects.
+                continue
+            await self._watch(subject, resource)
+
+    def drift(self, subject: Subject) -> tuple[Entry, ...] | None:
+        """Objects that differ from the newest revision; None when they have to be compared."""
+        objects = subject.memory.objects
+        if objects is None:
+            return None
+        suspects = self._live.suspects(objects)
+        if not suspects <= subject.memory.compared:
+            return None
+        return tuple(sorted(entry for entry, _ in suspects))
+
+    def health(self, subject: Subject) -> Health:
+        """The health of the newest revision's objects."""
+        objects = subject.memory.objects
+        if objects is None:
+            return Health("InProgress", "not compared with the cluster yet")
+        return self._live.health(objects)
+
+    def settle(self, subject: Subject, kept: Iterable[Entry]) -> None:
+        """Drops what is known of any other object of the release."""
+        self._live.keep(subject.key, kept)
+
+    async def prune(self, subject: Subject, stale: Iterable[Entry]) -> tuple[Entry, ...]:
+        """Deletes objects that carry this release's marks; those that are still going away.
+
+        Raises the first error of an object that nobody is deleting.
+        """
+        pruned = await prune(
+            subject.client,
+            self._discovery,
+            stale,
+            owned=lambda obj: belongs(obj, release=subject.release, namespace=subject.key.namespace),
+        )
+        for survivor in pruned.errors:
+            error = survivor.error
+            if isinstance(error, ReconcileError):
+                raise error
+        return pruned.remaining
+
+    async def _watch(self, subject: Subject, resource: ResourceType) -> None:
+        metadata_only = resource.kind in _METADATA_IS_ENOUGH
+        ours = WatchKey(resource, label_selector=RELEASE_LABEL, metadata_only=metadata_only)
+        try:
+            await self._objects.ensure(ours, subject.key)
+        except Forbidden:
+            if subject.client.identity is None:
+                raise
+            theirs = WatchKey(
+                resource,
+                namespace=subject.key.namespace if resource.namespaced else None,
+                label_selector=RELEASE_LABEL,
+                identity=subject.client.identity,
+                metadata_only=metadata_only,
+            )
+            await self._objects.ensure(theirs, subject.key)

@@ -1,0 +1,226 @@
+"""What can be done to a release: one function an action, each safe to repeat after a crash at any point.
+
+Invariant: the pending revision is written before the first object and names every object that may have
+to be cleaned up; its inventory shrinks only to what is proven gone. Objects are applied from the stored
+manifest's objects, with the release's account.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+
+from pierhead.apps.cluster import ReleaseObjects
+from pierhead.apps.history import StoredRevision
+from pierhead.apps.inputs import Inputs
+from pierhead.apps.model import AppReleaseSpec
+from pierhead.apps.objects import parse_manifest
+from pierhead.apps.release import Bookkeeping, Release, Status
+from pierhead.apps.rendering import Renderer
+from pierhead.apps.subject import Subject
+from pierhead.engine.outcome import Conflict
+from pierhead.kube.inventory import Entry, difference, union
+from pierhead.kube.plan import Plan
+from pierhead.render.protocol import Release as TemplateRelease
+
+_DESCRIPTION_LIMIT = 1024
+_DONE: Mapping[Status, str] = MappingProxyType(
+    {Status.PENDING_INSTALL: "Install complete", Status.PENDING_UPGRADE: "Upgrade complete"}
+)
+_VERBS: Mapping[Status, str] = MappingProxyType(
+    {Status.PENDING_INSTALL: "Install", Status.PENDING_ROLLBACK: "Rollback"}
+)
+
+
+class Operations:
+    """The actions of `decide.Action`."""
+
+    def __init__(self, renderer: Renderer, objects: ReleaseObjects, clock: Callable[[], datetime]) -> None:
+        self._renderer = renderer
+        self._objects = objects
+        self._clock = clock
+
+    async def release(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs) -> None:
+        """Renders the inputs, dry-runs them, writes the pending revision and applies it.
+
+        Raises Invalid with every object's error when the dry run fails; nothing was written then.
+        """
+        before = subject.revisions[-1] if subject.revisions else None
+        number = before.revision.revision + 1 if before else 1
+        namespace = subject.key.namespace
+        templates = TemplateRelease(subject.release, namespace, number, is_upgrade=before is not None)
+        rendered = await self._renderer.render(spec, inputs, templates, subject.client)
+        crds = await self._objects.missing_crds(subject, rendered.crds)
+        plan = await self._objects.plan(subject, (*crds, *rendered.objects))
+        now = self._clock()
+        revision = Release(
+            name=subject.release,
+            namespace=namespace,
+            revision=number,
+            status=Status.PENDING_UPGRADE if before else Status.PENDING_INSTALL,
+            description="Preparing upgrade" if before else "Initial install underway",
+            manifest=rendered.manifest,
+            first_deployed=before.first_deployed if before else now,
+            last_deployed=now,
+            chart=rendered.chart,
+            values=inputs.values,
+            notes=rendered.notes,
+            bookkeeping=Bookkeeping(
+                input_digest=inputs.digest,
+                inventory=_texts(union(await self._inherited(subject), plan.entries)),
+                reconcile_at=subject.reconcile_at,
+            ),
+        )
+        await self._begin(subject, revision, plan)
+
+    async def roll_back(self, subject: Subject, target: int) -> None:
+        """Writes a pending revision with the manifest of `target`, and applies it."""
+        stored = next((item for item in subject.revisions if item.revision.revision == target), None)
+        if stored is None:
+            raise Conflict(f"revision {target} is gone")
+        wanted = await subject.history.read(stored)
+        plan = await self._objects.plan(subject, parse_manifest(wanted.manifest))
+        kept = wanted.bookkeeping
+        revision = replace(
+            wanted,
+            revision=subject.latest.revision.revision + 1,
+            status=Status.PENDING_ROLLBACK,
+            description=f"Rollback to {target}",
+            last_deployed=self._clock(),
+            labels={},
+            resource_version="",
+            bookkeeping=Bookkeeping(
+                input_digest=kept.input_digest if kept else f"foreign:{wanted.secret_name}",
+                inventory=_texts(union(await self._inherited(subject), plan.entries)),
+                rolls_back=target,
+            ),
+        )
+        await self._begin(subject, revision, plan)
+
+    async def apply(self, subject: Subject) -> None:
+        """Applies the pending revision again, from its stored manifest."""
+        stored = await self._read_latest(subject)
+        plan = await self._objects.plan(subject, parse_manifest(stored.manifest))
+        await self._objects.apply(subject, plan)
+        subject.memory.applied = stored.revision
+
+    async def compare(self, subject: Subject) -> None:
+        """Compares the newest revision with the cluster."""
+        stored = await self._read_latest(subject)
+        plan = await self._objects.plan(subject, parse_manifest(stored.manifest), explain=True)
+        await self._objects.compare(subject, plan)
+
+    async def correct(self, subject: Subject) -> None:
+        """Applies what differs from the newest revision."""
+        stored = await self._read_latest(subject)
+        await self._objects.apply(subject, await self._objects.plan(subject, parse_manifest(stored.manifest)))
+
+    async def finish(self, subject: Subject) -> None:
+        """Deletes what is no longer part of the release, and marks the newest revision deployed.
+
+        Objects that are still going away stay in its inventory.
+        """
+        stored = await self._read_latest(subject)
+        if stored.bookkeeping is None or subject.memory.objects is None:
+            raise Conflict("the release's history was changed by somebody else")
+        wanted = subject.memory.objects
+        stale = difference(subject.inventory, wanted)
+        survivors = await self._objects.prune(subject, stale) if subject.prune else ()
+        for earlier in subject.revisions[:-1]:
+            if earlier.revision.status == Status.DEPLOYED:
+                marked = await subject.history.mark(earlier, Status.SUPERSEDED, earlier.revision.description)
+                subject.memory.store(marked)
+        done = replace(
+            stored.now(Status.DEPLOYED, _DONE.get(stored.status, stored.description), stored.last_deployed),
+            bookkeeping=replace(
+                stored.bookkeeping, inventory=_texts(union(wanted, survivors)), rejected=False
+            ),
+        )
+        await self._update(subject, done)
+        self._objects.settle(subject, wanted)
+        await self._trim(subject)
+
+    async def fail(self, subject: Subject, cause: str) -> None:
+        """Marks the newest revision failed and its input rejected."""
+        stored = await self._read_latest(subject)
+        if stored.bookkeeping is None:
+            raise Conflict("the release's history was changed by somebody else")
+        verb = _VERBS.get(stored.status, "Upgrade")
+        text = f"{verb} failed: {cause}"[:_DESCRIPTION_LIMIT]
+        rejected = replace(stored.bookkeeping, rejected=stored.bookkeeping.rolls_back is None)
+        await self._update(
+            subject, replace(stored.now(Status.FAILED, text, stored.last_deployed), bookkeeping=rejected)
+        )
+
+    async def abandon(self, subject: Subject, cause: str) -> None:
+        """Marks the newest revision failed; its input may be tried again."""
+        stored = await self._read_latest(subject)
+        await self._update(
+            subject, stored.now(Status.FAILED, cause[:_DESCRIPTION_LIMIT], stored.last_deployed)
+        )
+
+    async def uninstall(self, subject: Subject) -> tuple[Entry, ...]:
+        """Deletes every object of the release, then its history; what is still going away."""
+        if not subject.revisions:
+            return ()
+        inventory = await self._inherited(subject)
+        if subject.latest.revision.status != Status.UNINSTALLING:
+            stored = await self._read_latest(subject)
+            await self._update(
+                subject, stored.now(Status.UNINSTALLING, "Deletion in progress", stored.last_deployed)
+            )
+        survivors = await self._objects.prune(subject, inventory)
+        if not survivors:
+            # The newest goes last: until then a crash finds the inventory again.
+            await subject.history.delete(subject.revisions)
+            subject.memory.remember([])
+        return survivors
+
+    async def _begin(self, subject: Subject, revision: Release, plan: Plan) -> None:
+        """Takes the lock, which is the pending revision, and applies."""
+        created = await subject.history.create(revision)
+        subject.memory.store(StoredRevision.of(created))
+        subject.memory.pending = created
+        await self._objects.apply(subject, plan)
+        subject.memory.applied = revision.revision
+
+    async def _read_latest(self, subject: Subject) -> Release:
+        """The newest revision with its manifest; without a request while this process is at it."""
+        pending = subject.memory.pending
+        if pending is not None and pending.resource_version == subject.latest.resource_version:
+            return pending
+        return await subject.history.read(subject.latest)
+
+    async def _update(self, subject: Subject, revision: Release) -> None:
+        subject.memory.pending = None
+        subject.memory.store(StoredRevision.of(await subject.history.update(revision)))
+
+    async def _inherited(self, subject: Subject) -> tuple[Entry, ...]:
+        """The objects a next revision has to answer for, those of somebody else's revision included."""
+        if not subject.revisions or subject.latest.bookkeeping is not None:
+            return subject.inventory
+        stored = await subject.history.read(subject.latest)
+        foreign = await self._objects.plan(subject, parse_manifest(stored.manifest), dry_run=False)
+        ours = [
+            Entry.parse(text)
+            for earlier in subject.revisions
+            if earlier.bookkeeping is not None
+            for text in earlier.bookkeeping.inventory
+        ]
+        return union(ours, foreign.entries)
+
+    async def _trim(self, subject: Subject) -> None:
+        """Forgets revisions beyond the limit, never the deployed one."""
+        surplus = [
+            stored
+            for stored in subject.revisions[: -subject.history_limit]
+            if stored.revision.status != Status.DEPLOYED
+        ]
+        if surplus:
+            await subject.history.delete(surplus)
+            gone = {stored.secret_name for stored in surplus}
+            subject.memory.remember(kept for kept in subject.revisions if kept.secret_name not in gone)
+
+
+def _texts(entries: Iterable[Entry]) -> tuple[str, ...]:
+    return tuple(str(entry) for entry in entries)

@@ -1,0 +1,276 @@
+"""The AppRelease's reconciler: observe, decide, act, and again until there is nothing to do but wait.
+
+Invariant: each kind of action runs at most once a reconcile, and no worker waits for the cluster: a wait
+ends the reconcile with a deadline, and a watch event or a newer spec begins the next.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pierhead.apps.cluster import ReleaseObjects
+from pierhead.apps.decide import Action, Decision, Observation, decide
+from pierhead.apps.history import History, StoredRevision
+from pierhead.apps.inputs import InputReader, Inputs
+from pierhead.apps.model import RESOURCE, AppReleaseSpec
+from pierhead.apps.model import Health as HealthSpec
+from pierhead.apps.model import Rollback as RollbackSpec
+from pierhead.apps.names import release_name
+from pierhead.apps.operations import Operations
+from pierhead.apps.report import conditions_of, status_of
+from pierhead.apps.revisions import Revisions
+from pierhead.apps.sources.fetcher import Sources
+from pierhead.apps.subject import Subject
+from pierhead.engine.conditions import Condition, not_ready
+from pierhead.engine.outcome import Denied, Invalid, Outcome, Waiting
+from pierhead.engine.reconciler import Wake
+from pierhead.engine.resource import Kind, ObjectKey, Resource
+from pierhead.kube.client import Client
+from pierhead.kube.credentials import Identity
+from pierhead.kube.discovery import Discovery
+from pierhead.kube.errors import Forbidden, NotFound, UnknownKind
+from pierhead.kube.resources import NAMESPACES
+from pierhead.model import FINALIZER, RECONCILE_AT, seconds
+from pierhead.settings import Settings
+
+_PROGRESS = timedelta(seconds=2)
+"""Least time between two reports of a wait that differ in their message alone."""
+
+_UNINSTALL_LOOK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collaborators:
+    """What the reconciler works with."""
+
+    client: Client
+    discovery: Discovery
+    sources: Sources
+    revisions: Revisions
+    objects: ReleaseObjects
+    operations: Operations
+
+
+class AppReleaseReconciler:
+    """Keeps applications as their AppReleases say."""
+
+    def __init__(
+        self,
+        collaborators: Collaborators,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._with = collaborators
+        self._settings = settings
+        self._clock = clock
+        self._waiting_for_kinds: set[ObjectKey] = set()
+
+    @property
+    def kind(self) -> Kind:
+        """AppRelease."""
+        return RESOURCE.reference
+
+    async def start(self, wake: Wake) -> None:
+        """Starts the watches of releases and the fetching of sources."""
+        self._with.sources.start(wake)
+        self._with.revisions.start(wake)
+        self._with.discovery.on_change(lambda *_: self._kinds_changed(wake))
+        await self._with.objects.start(wake)
+
+    async def stop(self) -> None:
+        """Ends them."""
+        await self._with.sources.stop()
+        await self._with.objects.stop()
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drops what is in memory of an AppRelease that is gone."""
+        self._waiting_for_kinds.discard(key)
+        self._with.sources.forget(key)
+        self._with.objects.forget(key)
+        self._with.revisions.forget(key.namespace, release_name(key.name))
+
+    async def reconcile(self, resource: Resource) -> Outcome:
+        """One pass."""
+        if resource.deleting:
+            return await self._uninstall(resource)
+        spec = RESOURCE.parse(resource.object)
+        if spec.suspend:
+            suspended = not_ready("Suspended", "spec.suspend is set: the application is left as it is")
+            return Outcome(status=_own(resource.status), conditions=(suspended, *_kept(resource.status)))
+        subject = self._subject(resource, prune=spec.prune, history_limit=spec.history_limit)
+        await resource.add_finalizer(FINALIZER)
+        try:
+            return await self._converge(resource, subject, spec)
+        except Waiting as error:
+            if error.reason == UnknownKind.default_reason:
+                self._waiting_for_kinds.add(resource.key)
+            raise
+
+    async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
+        reader = InputReader(
+            self._with.sources, subject.client, default_interval=self._settings.source_poll_seconds
+        )
+        force = subject.reconcile_at != subject.memory.handled_reconcile_at
+        inputs = await reader.read(spec, subject.key, force=force)
+        subject.memory.handled_reconcile_at = subject.reconcile_at
+        done: set[Action] = set()
+        while True:
+            seen = await self._observe(subject, spec, inputs)
+            decision = decide(seen)
+            if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
+                return self._outcome(resource, subject, inputs, seen, decision, reader.interval(spec))
+            done.add(decision.action)
+            await self._act(subject, spec, inputs, decision)
+
+    async def _observe(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs) -> Observation:
+        memory, objects = subject.memory, self._with.objects
+        if memory.revisions is None:
+            memory.remember([StoredRevision.of(release) for release in await subject.history.load()])
+        history = tuple(stored.revision for stored in subject.revisions)
+        drift = objects.drift(subject)
+        return Observation(
+            desired=inputs.digest,
+            history=history,
+            applied=bool(history) and memory.applied == history[-1].revision,
+            health=objects.health(subject),
+            drift=None if drift is None else tuple(entry.label for entry in drift),
+            now=self._clock(),
+            timeout=timedelta(seconds=seconds((spec.health or HealthSpec()).timeout)),
+            roll_back_on_failure=(spec.rollback or RollbackSpec()).on_failure,
+            drift_policy=spec.drift,
+            reconcile_at=subject.reconcile_at,
+        )
+
+    async def _act(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, decision: Decision) -> None:
+        operations = self._with.operations
+        actions: dict[Action, Callable[[], Awaitable[None]]] = {
+            Action.INSTALL: lambda: operations.release(subject, spec, inputs),
+            Action.UPGRADE: lambda: operations.release(subject, spec, inputs),
+            Action.APPLY: lambda: operations.apply(subject),
+            Action.FINISH: lambda: operations.finish(subject),
+            Action.FAIL: lambda: operations.fail(subject, decision.message),
+            Action.ABANDON: lambda: operations.abandon(subject, decision.message),
+            Action.ROLL_BACK: lambda: operations.roll_back(subject, decision.target or 0),
+            Action.VERIFY: lambda: operations.compare(subject),
+            Action.CORRECT: lambda: operations.correct(subject),
+        }
+        try:
+            await actions[decision.action]()
+        except (Invalid, Denied) as error:
+            # Before the pending revision exists nothing was written, and the error is the whole story.
+            if not _half_applied(subject):
+                raise
+            await operations.fail(subject, str(error))
+
+    def _outcome(
+        self,
+        resource: Resource,
+        subject: Subject,
+        inputs: Inputs,
+        seen: Observation,
+        decision: Decision,
+        interval: float,
+    ) -> Outcome:
+        conditions = conditions_of(decision, seen, inputs)
+        status = status_of(
+            seen, inputs, release=subject.release, inventory=subject.memory.objects or subject.inventory
+        )
+        after = interval
+        if decision.deadline is not None:
+            after = min(after, max(0.1, (decision.deadline - seen.now).total_seconds()))
+            reported = subject.memory.reported_at
+            lately = reported is not None and seen.now - reported < _PROGRESS
+            if lately and _only_words_differ(resource.status, status, conditions):
+                return Outcome(
+                    status=_own(resource.status),
+                    conditions=_stored_conditions(resource.status),
+                    requeue_after=min(after, _PROGRESS.total_seconds()),
+                )
+            subject.memory.reported_at = seen.now
+        return Outcome(status=status, conditions=conditions, requeue_after=after)
+
+    async def _uninstall(self, resource: Resource) -> Outcome:
+        if FINALIZER not in resource.finalizers:
+            return Outcome(status=_own(resource.status), conditions=_stored_conditions(resource.status))
+        subject = self._subject(resource)
+        try:
+            if subject.memory.revisions is None:
+                stored = [StoredRevision.of(release) for release in await subject.history.load()]
+                subject.memory.remember(stored)
+            survivors = await self._with.operations.uninstall(subject)
+        except (Forbidden, NotFound):
+            # A namespace that is going away takes its RoleBindings first; what is in it goes with it.
+            if not await self._namespace_is_going(resource.key.namespace):
+                raise
+            survivors = ()
+        if survivors:
+            raise Waiting(
+                f"waiting until {survivors[0]} and {len(survivors) - 1} more are gone"
+                if len(survivors) > 1
+                else f"waiting until {survivors[0]} is gone",
+                after=_UNINSTALL_LOOK_SECONDS,
+                reason="Uninstalling",
+            )
+        await resource.remove_finalizer(FINALIZER)
+        return Outcome()
+
+    async def _namespace_is_going(self, name: str) -> bool:
+        try:
+            namespace = await self._with.client.get(NAMESPACES, name)
+        except NotFound:
+            return True
+        return "deletionTimestamp" in namespace["metadata"]
+
+    def _subject(self, resource: Resource, *, prune: bool = True, history_limit: int = 10) -> Subject:
+        release = release_name(resource.key.name)
+        account = (resource.spec.get("serviceAccountName")) or None
+        namespace = resource.key.namespace
+        identity: Identity | None = Identity(namespace, account or self._settings.default_service_account)
+        if account is None and namespace in self._settings.operator_identity_namespaces:
+            identity = None
+        client = self._with.client.impersonating(identity)
+        return Subject(
+            key=resource.key,
+            release=release,
+            reconcile_at=resource.annotations.get(RECONCILE_AT, ""),
+            memory=self._with.revisions.of(resource.key, release),
+            history=History(client, namespace=namespace, name=release, clock=self._clock),
+            client=client,
+            prune=prune,
+            history_limit=history_limit,
+        )
+
+    def _kinds_changed(self, wake: Wake) -> None:
+        waiting, self._waiting_for_kinds = self._waiting_for_kinds, set()
+        for key in waiting:
+            wake(key)
+
+
+def _half_applied(subject: Subject) -> bool:
+    latest = subject.revisions[-1].revision if subject.revisions else None
+    return latest is not None and latest.status.pending and latest.input_digest is not None
+
+
+def _own(status: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in status.items() if key not in {"conditions", "observedGeneration"}}
+
+
+def _stored_conditions(status: Mapping[str, Any]) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(entry["type"], entry["status"], entry["reason"], entry.get("message", ""))
+        for entry in status.get("conditions") or ()
+    )
+
+
+def _kept(status: Mapping[str, Any]) -> tuple[Condition, ...]:
+    return tuple(entry for entry in _stored_conditions(status) if entry.type in {"Healthy", "SourceReady"})
+
+
+def _only_words_differ(
+    stored: Mapping[str, Any], status: Mapping[str, Any], conditions: tuple[Condition, ...]
+) -> bool:
+    before = [(entry.type, entry.status, entry.reason) for entry in _stored_conditions(stored)]
+    after = sorted((entry.type, entry.status, entry.reason) for entry in conditions)
+    return before == after and _own(stored) == dict(status)

@@ -1,0 +1,161 @@
+"""From an AppRelease's inputs to the objects of a revision.
+
+Invariant: what comes out is complete and applicable as one release, or the error names the part of the
+spec at fault; nothing is left out silently.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pierhead.apps.inputs import Inputs
+from pierhead.apps.model import AppReleaseSpec
+from pierhead.apps.objects import check
+from pierhead.apps.sources.artifact import inside
+from pierhead.apps.sources.helm_repository import CHART_FILE
+from pierhead.engine.outcome import Invalid
+from pierhead.engine.resource import Object
+from pierhead.kube.client import Client
+from pierhead.kube.discovery import Discovery
+from pierhead.kube.errors import NotFound
+from pierhead.render.errors import RenderInvalid
+from pierhead.render.pool import RendererPool
+from pierhead.render.protocol import (
+    Capabilities,
+    Chart,
+    LookupCall,
+    Overlay,
+    PlainManifests,
+    Release,
+    RenderRequest,
+)
+
+_TEST_EVENTS = frozenset({"test", "test-success"})
+_FIELDS = {"helm": "spec.helm", "kustomize": "spec.kustomize", "values": "spec.helm.values"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The objects of a revision, and what Helm's history keeps beside them."""
+
+    objects: tuple[Object, ...]
+    crds: tuple[Object, ...]
+    """From the chart's `crds/` folder: created where absent, never changed or deleted."""
+
+    manifest: str
+    chart: Mapping[str, Any]
+    notes: str
+
+
+class Renderer:
+    """Renders AppReleases with the cluster's real capabilities."""
+
+    def __init__(self, pool: RendererPool, discovery: Discovery) -> None:
+        self._pool = pool
+        self._discovery = discovery
+
+    async def render(
+        self, spec: AppReleaseSpec, inputs: Inputs, release: Release, client: Client
+    ) -> Rendered:
+        """Renders a revision; `client` answers the chart's `lookup`s.
+
+        Raises Invalid with the field at fault; Transient when the renderer itself failed.
+        """
+        capabilities = Capabilities(
+            kube_version=await self._discovery.server_version(),
+            api_versions=sorted(await self._discovery.api_versions()) if spec.helm else (),
+        )
+        request = RenderRequest(
+            chart=_chart(spec, inputs, release),
+            overlay=_overlay(spec, inputs),
+            manifests=_manifests(spec, inputs),
+            capabilities=capabilities,
+            namespace=release.namespace,
+        )
+
+        async def lookup(call: LookupCall) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
+            return await self._lookup(call, client)
+
+        try:
+            rendering = await self._pool.render(request, lookup)
+        except RenderInvalid as error:
+            raise Invalid(
+                str(error), reason=error.reason, field=_FIELDS.get(error.source, "spec.source")
+            ) from None
+        hooks = [hook for hook in rendering.hooks if not _TEST_EVENTS.issuperset(hook.events)]
+        if hooks and spec.helm is not None and not spec.helm.disable_hooks:
+            raise Invalid(
+                f"the chart has hooks, such as {hooks[0].kind} {hooks[0].name} ({hooks[0].events[0]}), which "
+                "pierhead does not run: set disableHooks to release it without them",
+                reason="HooksNotSupported",
+                field="spec.helm.disableHooks",
+            )
+        objects = tuple(item.object for item in rendering.objects)
+        if not objects:
+            raise Invalid(
+                "nothing was rendered: the source holds no objects",
+                reason="NothingRendered",
+                field="spec.source",
+            )
+        check(objects)
+        return Rendered(
+            objects=objects,
+            crds=tuple(item.object for item in rendering.crds),
+            manifest=rendering.manifest,
+            chart=rendering.chart_metadata or _pseudo_chart(release.name, inputs),
+            notes=rendering.notes,
+        )
+
+    async def _lookup(
+        self, call: LookupCall, client: Client
+    ) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
+        resource = await self._discovery.resource_for(call.api_version, call.kind)
+        namespace = call.namespace or None
+        if call.name:
+            try:
+                return await client.get(resource, call.name, namespace)
+            except NotFound:
+                return None
+        return [item async for page in client.pages(resource, namespace) for item in page.items]
+
+
+def _chart(spec: AppReleaseSpec, inputs: Inputs, release: Release) -> Chart | None:
+    if spec.helm is None:
+        return None
+    root = inputs.source.path
+    path = inside(root, spec.helm.path)
+    packaged = path / CHART_FILE
+    if path.is_dir() and packaged.exists():
+        path = packaged
+    return Chart(path=path, release=release, values=inputs.values, root=root if root.is_dir() else None)
+
+
+def _overlay(spec: AppReleaseSpec, inputs: Inputs) -> Overlay | None:
+    kustomize = spec.kustomize
+    if kustomize is None:
+        return None
+    if kustomize.inline is not None:
+        return Overlay(inline=kustomize.inline)
+    root = (inputs.overlay or inputs.source).path
+    return Overlay(path=inside(root, kustomize.path), root=root)
+
+
+def _manifests(spec: AppReleaseSpec, inputs: Inputs) -> PlainManifests | None:
+    """The source's own files, unless a chart or an overlay of the same source reads them."""
+    if spec.helm is not None:
+        return None
+    kustomize = spec.kustomize
+    if kustomize is not None and kustomize.path is not None and kustomize.source is None:
+        return None
+    return PlainManifests(path=inputs.source.path, root=inputs.source.path)
+
+
+def _pseudo_chart(name: str, inputs: Inputs) -> dict[str, Any]:
+    """What Helm shows as the chart of a release that has none."""
+    return {
+        "apiVersion": "v2",
+        "name": name,
+        "version": f"0.0.0+{inputs.source.digest.partition(':')[2][:12]}",
+        "appVersion": inputs.source.revision,
+        "description": "Not a Helm chart: made by pierhead",
+    }

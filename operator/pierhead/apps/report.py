@@ -1,0 +1,80 @@
+"""What an AppRelease's status says of a decision.
+
+Invariant: pure; the same state gives the same conditions, so a settled release is never written again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pierhead.apps.decide import Action, Decision, Health, Observation, State
+from pierhead.apps.inputs import Inputs
+from pierhead.apps.sources.artifact import Artifact
+from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
+from pierhead.kube.inventory import Entry
+
+INVENTORY_SHOWN = 500
+_MESSAGE_LIMIT = 2048
+
+
+def conditions_of(decision: Decision, seen: Observation, inputs: Inputs) -> tuple[Condition, ...]:
+    """Ready and what belongs to it, and the conditions that are the kind's own."""
+    found = list(_engine_conditions(decision, seen))
+    if seen.latest is not None:
+        found.append(_healthy(seen.health))
+    if inputs.source_failure is not None:
+        failure = inputs.source_failure
+        found.append(Condition("SourceReady", "False", failure.reason, str(failure)))
+    else:
+        found.append(Condition("SourceReady", "True", "Fetched", inputs.source.revision))
+    if decision.state is State.DRIFTED and decision.action is Action.NOTHING:
+        found.append(Condition("Drifted", "True", "Drifted", decision.message))
+    return tuple(found)
+
+
+def _engine_conditions(decision: Decision, seen: Observation) -> tuple[Condition, ...]:
+    reason, message = decision.reason, decision.message
+    if decision.action is Action.NOTHING and decision.state in {State.IN_SYNC, State.DRIFTED}:
+        if seen.health.status == "Failed":
+            return (not_ready("Unhealthy", seen.health.message),)
+        if seen.rejection is not None:
+            return not_ready(reason, message), stalled(reason, message)
+        return (ready("Deployed", f"revision {seen.history[-1].revision} is deployed"),)
+    if decision.state in {State.FAILED, State.REJECTED} and decision.action is Action.NOTHING:
+        return not_ready(reason, message), stalled(reason, message)
+    return Condition("Ready", "Unknown", reason, message), reconciling(reason, message)
+
+
+def _healthy(health: Health) -> Condition:
+    if health.status == "Current":
+        return Condition("Healthy", "True", "Current", "every object is healthy")
+    if health.status == "Failed":
+        return Condition("Healthy", "False", "Failed", health.message)
+    return Condition("Healthy", "Unknown", "InProgress", health.message)
+
+
+def status_of(
+    seen: Observation, inputs: Inputs, *, release: str, inventory: Sequence[Entry]
+) -> dict[str, Any]:
+    """The kind's own status fields."""
+    status: dict[str, Any] = {"source": _artifact(inputs.source)}
+    if inputs.overlay is not None:
+        status["overlay"] = _artifact(inputs.overlay)
+    latest = seen.history[-1] if seen.history else None
+    if latest is not None:
+        status["release"] = {"name": release, "revision": latest.revision, "status": latest.status.value}
+        if latest.input_digest is not None:
+            status["release"]["inputDigest"] = latest.input_digest
+        status["inventory"] = [str(entry) for entry in inventory[:INVENTORY_SHOWN]]
+        status["objects"] = len(inventory)
+    rejection = seen.rejection
+    if rejection is not None:
+        status["rejected"] = {
+            "inputDigest": seen.desired,
+            "revision": rejection.revision,
+            "message": rejection.description[:_MESSAGE_LIMIT],
+        }
+    return status
+
+
+def _artifact(artifact: Artifact) -> dict[str, str]:
+    return {"revision": artifact.revision, "digest": artifact.digest}

@@ -1,0 +1,120 @@
+"""What is remembered of every release's revisions between reconciles.
+
+Invariant: a remembered history is used only while no revision is known to be newer than it, so a settled
+release costs no read, and a foreign `helm` command is noticed by the watch. Own writes are never taken
+for foreign ones, whichever of answer and watch event comes first.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pierhead.apps.history import StoredRevision
+from pierhead.apps.release import Release
+from pierhead.engine.resource import Object, ObjectKey
+from pierhead.kube.inventory import Entry
+
+HELM_SECRETS = "owner=helm"
+"""Label selector of the Secrets that hold revisions."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """One release, as this process knows it."""
+
+    owner: ObjectKey
+    revisions: list[StoredRevision] | None = None
+    """Oldest first; None when it has to be read."""
+
+    applied: int = 0
+    """The revision this process applied last."""
+
+    pending: Release | None = None
+    """The newest revision with its manifest, while this process brings it about."""
+
+    objects: tuple[Entry, ...] | None = None
+    """Objects of the newest revision; None until it was applied or compared."""
+
+    compared: frozenset[tuple[Entry, int]] = frozenset()
+    """Objects, and their versions, that were compared with the newest revision and differ from it."""
+
+    reported_at: datetime | None = None
+    """When the progress of a wait was last reported."""
+
+    handled_reconcile_at: str = ""
+    """The forcing annotation that sources were last fetched for."""
+
+    written: dict[str, int] = field(default_factory=dict)
+    """Newest resourceVersion we know of, by Secret name."""
+
+    def remember(self, revisions: Iterable[StoredRevision]) -> None:
+        """Takes the history as it was read or written."""
+        self.revisions = sorted(revisions, key=lambda stored: stored.revision.revision)
+        self.written = {stored.secret_name: int(stored.resource_version) for stored in self.revisions}
+
+    def store(self, revision: StoredRevision) -> None:
+        """Takes one revision as it was written."""
+        others = [kept for kept in self.revisions or [] if kept.secret_name != revision.secret_name]
+        self.remember([*others, revision])
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the watch last showed of a Secret."""
+
+    version: int
+    gone: bool
+
+
+class Revisions:
+    """The histories of all releases."""
+
+    def __init__(self) -> None:
+        self._memories: dict[tuple[str, str], Memory] = {}
+        self._shown: dict[tuple[str, str], dict[str, _Shown]] = {}
+        self._wake: Callable[[ObjectKey], None] = lambda _key: None
+
+    def start(self, wake: Callable[[ObjectKey], None]) -> None:
+        """Says how an AppRelease is woken when somebody else changes its history."""
+        self._wake = wake
+
+    def of(self, owner: ObjectKey, release: str) -> Memory:
+        """What is known of a release, for one reconcile; its history is None when it must be read."""
+        place = (owner.namespace, release)
+        memory = self._memories.setdefault(place, Memory(owner))
+        shown = self._shown.get(place, {})
+        if memory.revisions is None:
+            if all(secret.gone for secret in shown.values()):
+                memory.remember([])
+        elif _foreign(memory, shown):
+            memory.revisions = None
+        return memory
+
+    def forget(self, namespace: str, release: str) -> None:
+        """Drops everything about a release."""
+        self._memories.pop((namespace, release), None)
+
+    def handle(self, event_type: str, secret: Object) -> None:
+        """Takes a watch event of a Secret that holds a revision."""
+        metadata = secret["metadata"]
+        place = (metadata["namespace"], (metadata.get("labels") or {}).get("name", ""))
+        shown = self._shown.setdefault(place, {})
+        shown[metadata["name"]] = _Shown(int(metadata["resourceVersion"]), gone=event_type == "DELETED")
+        memory = self._memories.get(place)
+        if memory is None:
+            if all(held.gone for held in shown.values()):
+                del self._shown[place]
+        elif _foreign(memory, shown):
+            self._wake(memory.owner)
+        else:
+            kept = {name: held for name, held in shown.items() if not held.gone or name in memory.written}
+            self._shown[place] = kept
+
+
+def _foreign(memory: Memory, shown: dict[str, _Shown]) -> bool:
+    """Whether somebody else wrote or deleted; what of ours the watch has yet to show does not count."""
+    for name, secret in shown.items():
+        known = memory.written.get(name, 0)
+        if secret.version > known and (known or not secret.gone):
+            return True
+    return False

@@ -1,0 +1,52 @@
+"""One release in one reconcile: what every action needs to know of it.
+
+Invariant: `client` acts as the release's account and is the only client an action writes with.
+"""
+
+from dataclasses import dataclass
+
+from pierhead.apps.history import History, StoredRevision
+from pierhead.apps.revisions import Memory
+from pierhead.engine.outcome import Conflict
+from pierhead.engine.resource import ObjectKey
+from pierhead.kube.client import Client
+from pierhead.kube.inventory import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The AppRelease, its release, and who acts for it."""
+
+    key: ObjectKey
+    release: str
+    """The release's name in `helm list`."""
+
+    reconcile_at: str
+    """The forcing annotation."""
+
+    memory: Memory
+    history: History
+    client: Client
+    prune: bool = True
+    """`spec.prune`."""
+
+    history_limit: int = 10
+    """`spec.historyLimit`."""
+
+    @property
+    def revisions(self) -> list[StoredRevision]:
+        """All revisions, oldest first."""
+        return self.memory.revisions or []
+
+    @property
+    def latest(self) -> StoredRevision:
+        """The newest revision. Raises Conflict when there is none any more."""
+        if not self.revisions:
+            raise Conflict("the release's history is gone")
+        return self.revisions[-1]
+
+    @property
+    def inventory(self) -> tuple[Entry, ...]:
+        """Objects that the newest revision answers for, its predecessors' included until it is deployed."""
+        kept = self.revisions[-1].bookkeeping if self.revisions else None
+        return tuple(Entry.parse(text) for text in kept.inventory) if kept else ()
