@@ -25,9 +25,9 @@ def stand_in(running_stand_in: AwsStandIn) -> AwsStandIn:
 
 @pytest.fixture
 def client(stand_in: AwsStandIn) -> Callable[..., Any]:
-    """`client("sqs")`: without retries, patient for two seconds."""
+    """`client("sqs")`: without retries."""
 
-    def make(service: str, *, timeout: float = 2, attempts: int = 1) -> Any:
+    def make(service: str, *, timeout: float = 30, attempts: int = 1) -> Any:
         made = boto3.client(
             service,
             endpoint_url=stand_in.url,

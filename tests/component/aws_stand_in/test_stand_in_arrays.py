@@ -22,6 +22,12 @@ def test_a_job_passes_every_state_and_succeeds(batch):
     assert job["container"]["logStreamName"].startswith("d/default/")
 
 
+def test_by_default_children_succeed_in_a_moment_of_real_time(live_batch):
+    job_id = live_batch.submit(20)
+    assert live_batch.wait(job_id, seconds=10)["status"] == "SUCCEEDED"
+    assert live_batch.counts(job_id) == {"SUCCEEDED": 20}
+
+
 def test_an_array_has_no_children_while_it_is_submitted_and_stays_pending_until_all_ended(batch):
     batch.control.configure(queue_concurrency=2)
     job_id = batch.submit(3)

@@ -6,9 +6,9 @@ operator asked for. Source: Amazon ECS developer guide, "Pass sensitive data to 
 
 import json
 
+from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
 from moto.secretsmanager.models import secretsmanager_backends
-from moto.ssm.models import ssm_backends
 
 from pierhead_sandbox.aws.batch import shapes
 from pierhead_sandbox.aws.batch.region import Job
@@ -33,7 +33,8 @@ def _read(job: Job, reference: str) -> str:
         if ":secretsmanager:" in reference:
             return _secret(job, reference)
         name = reference.partition(":parameter")[2] or reference
-        backend = ssm_backends[job.region.account][job.region.name]
+        # Imported only when a job asks: moto's SSM takes a hundred megabytes.
+        backend = get_backend("ssm")[job.region.account][job.region.name]
         parameter = backend.get_parameter(name) or backend.get_parameter(name.removeprefix("/"))
         if parameter is None:
             raise MissingSecretError(_because(reference, "ParameterNotFound"))
