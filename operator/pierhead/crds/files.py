@@ -30,10 +30,12 @@ class Dumper(yaml.SafeDumper):
     """Indents lists under their key and repeats what occurs twice, so a diff shows what changed."""
 
     def ignore_aliases(self, data: Any) -> bool:
+        """Always: no anchors."""
         del data
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Never without an indent."""
         del indentless
         super().increase_indent(flow, False)
 
