@@ -32,6 +32,7 @@ from pierhead.settings import Settings
 
 _LOST_SETTLE_TIMES = 5
 _LOST_POLLS = 10
+_SESSION_NAME_LIMIT = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class Situation:
         self.memory = memory
         self.shared = shared
         self.names = JobNames.of(resource.key.namespace, resource.key.name, resource.uid)
-        self.access = Access(*_place(spec, shared.settings))
+        self.access = _access(spec, resource.key.namespace, shared.settings)
         self._stored = stored
 
     @classmethod
@@ -240,7 +241,16 @@ def conditions_in(resource: Resource) -> list[Mapping[str, Any]]:
     return list(resource.status.get("conditions") or ())
 
 
-def _place(spec: BatchJobSpec, settings: Settings) -> tuple[str, AwsIdentity]:
-    region = (spec.aws.region if spec.aws else None) or settings.aws_region
-    role = spec.aws.role_arn if spec.aws else None
-    return region, AwsIdentity(role_arn=role) if role else OPERATOR
+def _access(spec: BatchJobSpec, namespace: str, settings: Settings) -> Access:
+    aws = spec.aws
+    region = (aws.region if aws else None) or settings.aws_region
+    if aws is None or aws.role_arn is None:
+        return Access(region, OPERATOR)
+    identity = AwsIdentity(
+        role_arn=aws.role_arn,
+        external_id=aws.external_id,
+        # Not the object's name: all objects of a namespace share one session, and its poller.
+        session_name=f"pierhead-{namespace}"[:_SESSION_NAME_LIMIT],
+        tags=(("kubernetes-namespace", namespace),),
+    )
+    return Access(region, identity)

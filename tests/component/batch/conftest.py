@@ -1,0 +1,32 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pierhead.kube.client import Client
+from pierhead_sandbox.aws.control import AwsControl
+from pierhead_sandbox.sandbox import Sandbox
+from support.batch_lab import Lab
+
+
+@pytest.fixture(scope="session")
+def batch_jobs_served(sandbox: Sandbox) -> None:
+    """The CRD of BatchJob is established."""
+    crd = Path(__file__).parents[3] / "crds" / "pierhead.dev_batchjobs.yaml"
+    sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
+    sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(crd))
+
+
+@pytest.fixture
+async def lab(
+    batch_jobs_served: None,
+    sandbox: Sandbox,
+    kube: Client,
+    namespace: str,
+    aws: AwsControl,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Lab]:
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    async with Lab(sandbox, kube, namespace, aws).open() as opened:
+        yield opened
