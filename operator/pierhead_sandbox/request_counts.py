@@ -8,6 +8,7 @@ audit log. A watch counts once, when it begins in the log and when it ends in th
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +60,14 @@ def from_metrics(text: str) -> Counter[RequestKind]:
 
 def from_audit_log(log: Path, user_agent: str) -> Counter[RequestKind]:
     """Requests whose user agent starts with `user_agent`, from a Metadata-level audit log."""
-    counts: Counter[RequestKind] = Counter()
+    return Counter(kind for event in audit_events(log, user_agent) if (kind := kind_of(event)) is not None)
+
+
+def audit_events(log: Path, user_agent: str) -> Iterator[dict[str, Any]]:
+    """The audit log's own account of requests whose user agent starts with `user_agent`, in its order.
+
+    Each request once: a watch when its answer starts, others when they end; none that is for no resource.
+    """
     # Most lines of a busy log are somebody else's, and need no parsing.
     wanted = json.dumps(user_agent)[1:-1]
     with log.open() as lines:
@@ -67,13 +75,12 @@ def from_audit_log(log: Path, user_agent: str) -> Counter[RequestKind]:
             if wanted not in line or not line.endswith("\n"):
                 continue
             event: dict[str, Any] = json.loads(line)
-            kind = _kind(event)
-            if kind is not None and str(event.get("userAgent", "")).startswith(user_agent):
-                counts[kind] += 1
-    return counts
+            if kind_of(event) is not None and str(event.get("userAgent", "")).startswith(user_agent):
+                yield event
 
 
-def _kind(event: dict[str, Any]) -> RequestKind | None:
+def kind_of(event: dict[str, Any]) -> RequestKind | None:
+    """What an event of the audit log was about; None where it is not counted."""
     verb, stage = event["verb"], event["stage"]
     # A watch is logged when its answer starts and again when it ends; others only when they end.
     counted = "ResponseStarted" if verb == "watch" else "ResponseComplete"

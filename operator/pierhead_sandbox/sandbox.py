@@ -9,11 +9,11 @@ import re
 import secrets
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pierhead_sandbox import aws_process, kubeconfig, request_counts
 from pierhead_sandbox.api import Api
@@ -170,10 +170,20 @@ class Sandbox:
         """
         if user_agent is None:
             return request_counts.from_metrics(self.api.text("GET", "/metrics"))
+        return request_counts.from_audit_log(self._flushed_audit_log(), user_agent)
+
+    def audit_events(self, user_agent: str) -> Iterator[dict[str, Any]]:
+        """The audit log's entries for the requests of clients whose user agent starts so, one a request.
+
+        Raises SandboxError unless the sandbox was started with `audit`.
+        """
+        return request_counts.audit_events(self._flushed_audit_log(), user_agent)
+
+    def _flushed_audit_log(self) -> Path:
         if self.audit_log is None:
             raise SandboxError("who asked is only known in a sandbox started with audit=True")
         self._flush_audit_log(self.audit_log)
-        return request_counts.from_audit_log(self.audit_log, user_agent)
+        return self.audit_log
 
     def _flush_audit_log(self, log: Path) -> None:
         """Wait until the log holds everything that was answered before this call.
