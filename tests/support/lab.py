@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pierhead.kube.client import Client
+from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, LEASES, ResourceType
 from pierhead_sandbox.ports import Reservation
 from pierhead_sandbox.sandbox import Sandbox
@@ -132,6 +133,17 @@ class Lab:
         self.processes.append(process)
         return process
 
+    async def close(self) -> None:
+        """Ends its processes, and lets what they held go."""
+        for process in self.processes:
+            await process.kill()
+        for obj in await self.objects() if self.processes else ():
+            metadata = obj["metadata"]
+            if metadata.get("finalizers"):
+                await self.kube.merge_patch(
+                    self.resource, metadata["name"], self.namespace, {"metadata": {"finalizers": None}}
+                )
+
     async def define(self) -> None:
         """Creates the CRD."""
         await self.kube.create(
@@ -151,7 +163,11 @@ class Lab:
         )
 
     async def objects(self) -> list[dict[str, Any]]:
-        return [item async for page in self.kube.pages(self.resource, self.namespace) for item in page.items]
+        pages = self.kube.pages(self.resource, self.namespace)
+        try:
+            return [item async for page in pages for item in page.items]
+        except NotFound:
+            return []
 
     async def settled(self, within: float = 30.0) -> list[dict[str, Any]]:
         """All objects, once every one shows its generation's status."""

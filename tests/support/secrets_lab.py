@@ -63,12 +63,11 @@ class Operator:
 
     async def on_write(self, call: Call, phase: str) -> None:
         """Counts the writes, and dies where it has to."""
-        number = len(self.writes)
+        if self.crashed.is_set():
+            raise Crash
         if phase == "before":
             self.writes.append(call)
-        else:
-            number -= 1
-        if self.crashed.is_set() or self.crash_at == (number, phase):
+        if self.crash_at == (len(self.writes) - 1, phase):
             self.crashed.set()
             raise Crash
 

@@ -25,6 +25,7 @@ from pierhead.kube.plan import (
     Known,
     Plan,
     Step,
+    claim_of,
     combined,
     gathered,
     lately_changed,
@@ -52,11 +53,13 @@ class Applied:
     """Whether this apply made or changed it."""
     object: Object | None = field(repr=False)
     """The live object; None where nothing needed to be asked."""
+    claim: str
+    """Fingerprint of the fields we own."""
 
     @property
     def known(self) -> Known:
         """For the next plan."""
-        return Known(self.digest, self.resource_version)
+        return Known(self.digest, self.resource_version, self.claim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,9 @@ class _Writer:
 
     async def _written(self, step: Step) -> Applied:
         if step.action is Action.NOTHING:
-            return Applied(step.entry, step.digest, step.resource_version, changed=False, object=step.answer)
+            claim = claim_of(step.answer, self._field_manager) if step.answer else step.claim
+            version = step.resource_version
+            return Applied(step.entry, step.digest, version, changed=False, object=step.answer, claim=claim)
         answer = await self._send(step)
         live = answer.object
         changed = answer.created or lately_changed(answer, self._field_manager)
@@ -147,7 +152,8 @@ class _Writer:
             self._new_kinds = True
             self._discovery.invalidate()
         version = live["metadata"]["resourceVersion"]
-        return Applied(step.entry, step.digest, version, changed=changed, object=live)
+        claim = claim_of(live, self._field_manager)
+        return Applied(step.entry, step.digest, version, changed=changed, object=live, claim=claim)
 
     async def _send(self, step: Step) -> ApplyAnswer:
         """The answer to the write; for a kind whose CRD has just come, once it is served."""

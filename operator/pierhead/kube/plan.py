@@ -53,6 +53,8 @@ class Known:
 
     digest: str
     resource_version: str
+    claim: str = ""
+    """Fingerprint of the fields we owned then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Step:
     """JSON pointers that would change, where they were asked for."""
     resource_version: str = ""
     """The live object's version, where it is known."""
+    claim: str = ""
+    """For NOTHING that needed no request: as it was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +255,7 @@ class _Planner:
         if before is not None and before.digest == draft.digest:
             version = self._version_of(draft.entry)
             if version == before.resource_version:
-                return draft.step(Action.NOTHING, resource_version=version)
+                return draft.step(Action.NOTHING, resource_version=version, claim=before.claim)
         for _ in range(_TRIES):
             answer = await self._client.apply_answer(
                 resource, draft.object, dry_run=True, field_manager=self._field_manager
@@ -269,7 +273,10 @@ class _Planner:
         changing = lately_changed(answer, self._field_manager)
         if not owns or (changing and self._explain):
             return None
-        action = Action.UPDATE if changing else Action.NOTHING
+        # An apply that only takes or leaves the ownership of a value moves no time.
+        before = self._known.get(draft.entry)
+        claims = before is not None and before.claim not in {"", claim_of(answer.object, self._field_manager)}
+        action = Action.UPDATE if changing or claims else Action.NOTHING
         version = answer.object["metadata"].get("resourceVersion", "")
         return draft.step(action, answer=answer.object, resource_version=version)
 
@@ -284,8 +291,8 @@ class _Planner:
         version = live["metadata"].get("resourceVersion", "")
         if changes and version != answer.object["metadata"].get("resourceVersion", ""):
             return None
-        claims = (_claim(obj, self._field_manager) for obj in (live, answer.object))
-        action = Action.UPDATE if changes or next(claims) != next(claims) else Action.NOTHING
+        claims = {claim_of(obj, self._field_manager) for obj in (live, answer.object)}
+        action = Action.UPDATE if changes or len(claims) > 1 else Action.NOTHING
         held = live if action is Action.NOTHING else answer.object
         return draft.step(action, answer=held, changes=changes, resource_version=version)
 
@@ -302,9 +309,9 @@ def _moved_at(obj: Object, field_manager: str) -> datetime | None:
     return datetime.fromisoformat(time) if time else None
 
 
-def _claim(obj: Object, field_manager: str) -> Any:
-    """The fields we own."""
-    return _ours(obj, field_manager).get("fieldsV1")
+def claim_of(obj: Object, field_manager: str) -> str:
+    """Fingerprint of the fields we own."""
+    return digest({"fields": _ours(obj, field_manager).get("fieldsV1")})
 
 
 def _ours(obj: Object, field_manager: str) -> Mapping[str, Any]:

@@ -197,6 +197,25 @@ async def test_taking_over_what_somebody_else_made_is_a_change(client, discovery
     assert "pierhead" in {entry["manager"] for entry in live["metadata"]["managedFields"]}
 
 
+async def test_taking_and_leaving_ownership_alone_is_written_too(client, discovery, namespace, kube):
+    def mine(**data):
+        return [config_map("shared", namespace, **data)]
+
+    await kube.apply(CONFIG_MAPS, config_map("shared", namespace, b="2"), field_manager="other")
+    known = remembered({}, (await apply_staged(client, discovery, mine(a="1"))).applied)
+    await later()
+    for data in ({"a": "1", "b": "2"}, {"a": "1"}):
+        planned = await plan(client, discovery, mine(**data), known=known)
+        assert actions(planned) == {"ConfigMap": Action.UPDATE}
+        known = remembered(known, (await apply_staged(client, discovery, planned)).applied)
+        live = await kube.get(CONFIG_MAPS, "shared", namespace)
+        owned = {entry["manager"]: entry["fieldsV1"]["f:data"] for entry in live["metadata"]["managedFields"]}
+        assert owned["pierhead"].keys() == {f"f:{key}" for key in data}
+        assert actions(await plan(client, discovery, mine(**data), known=known)) == {
+            "ConfigMap": Action.NOTHING
+        }
+
+
 async def test_every_failure_is_told_and_nothing_is_written(client, proxy, discovery, namespace):
     bad = app(namespace)
     bad[0]["spec"]["rools"] = []
