@@ -111,12 +111,12 @@ class ReleaseObjects:
 
         Raises one error that tells every failure; what was applied stays.
         """
-        await self.follow(subject, wanted.entries)
+        await self._follow(subject, wanted.entries)
         result = await apply_staged(subject.client, self._discovery, wanted)
         steps = {step.entry: step for step in wanted.steps}
         for done in result.applied:
             if done.object is not None:
-                self._live.verified(subject.key, steps[done.entry], done.object)
+                self._live.verified(steps[done.entry], done.object)
         error = result.error()
         if error is not None:
             raise error
@@ -124,18 +124,21 @@ class ReleaseObjects:
         subject.memory.compared = frozenset()
 
     async def compare(self, subject: Subject, wanted: Plan) -> None:
-        """Takes for verified what is as a plan wants it, and remembers what is not."""
-        await self.follow(subject, wanted.entries)
+        """Takes for verified what is as a plan (an explained one) wants it, and remembers what is not."""
+        await self._follow(subject, wanted.entries)
         for step in wanted.steps:
-            if step.action is not Action.NOTHING:
-                self._live.differs(subject.key, step.entry)
+            # A step that changes nothing but who owns a field is no drift.
+            same = step.action is Action.NOTHING or (step.action is Action.UPDATE and not step.changes)
+            if not same:
+                self._live.differs(step.entry)
             elif step.answer is not None:
-                self._live.verified(subject.key, step, step.answer)
+                self._live.verified(step, step.answer)
         subject.memory.objects = wanted.entries
         subject.memory.compared = self._live.suspects(wanted.entries)
 
-    async def follow(self, subject: Subject, entries: Iterable[Entry]) -> None:
+    async def _follow(self, subject: Subject, entries: Sequence[Entry]) -> None:
         """Watches the kinds of these objects. Raises Forbidden where neither we nor the account may."""
+        self._live.claim(subject.key, entries)
         for api_version, kind in sorted({(entry.api_version, entry.kind) for entry in entries}):
             try:
                 resource = await self._discovery.resource_for(api_version, kind)

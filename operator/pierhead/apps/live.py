@@ -72,10 +72,9 @@ class LiveObjects:
         if owner is not None and self._observe(entry, obj, gone=event_type == "DELETED"):
             self._wake(owner)
 
-    def verified(self, owner: ObjectKey, step: Step, live: Object) -> None:
+    def verified(self, step: Step, live: Object) -> None:
         """`live` is as the step wants it: only a later change can be drift."""
         entry = step.entry
-        self._own(owner, entry)
         self._observe(entry, live, gone=False)
         wanted, seen = _metadata_of(step.object), _metadata_of(live)
         self._expected[entry] = _Expectation(
@@ -85,9 +84,17 @@ class LiveObjects:
             digest=step.digest,
         )
 
-    def differs(self, owner: ObjectKey, entry: Entry) -> None:
+    def claim(self, owner: ObjectKey, entries: Iterable[Entry]) -> None:
+        """From now on events of these objects are taken, and wake `owner`.
+
+        Belongs before they are written: their events may come before the answers to the writes.
+        """
+        for entry in entries:
+            self._owners[entry] = owner
+            self._owned.setdefault(owner, set()).add(entry)
+
+    def differs(self, entry: Entry) -> None:
         """The object is not as its release wants it."""
-        self._own(owner, entry)
         self._expected.pop(entry, None)
 
     def known(self, entries: Iterable[Entry]) -> dict[Entry, Known]:
@@ -140,10 +147,6 @@ class LiveObjects:
         if failed:
             return Health("Failed", _joined(failed))
         return Health("Current")
-
-    def _own(self, owner: ObjectKey, entry: Entry) -> None:
-        self._owners[entry] = owner
-        self._owned.setdefault(owner, set()).add(entry)
 
     def _observe(self, entry: Entry, obj: Object, *, gone: bool) -> bool:
         """Remembers an object; whether anything a release cares about changed."""
