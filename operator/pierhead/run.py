@@ -226,12 +226,13 @@ class Operator:
 
     def _leader_on(self, client: Client) -> Leader:
         settings = self._settings
+        self._metrics.leading(settings.lease_name, leads=False)
         return Leader(
             LeaseStore(client, namespace=settings.namespace, name=settings.lease_name),
             name=settings.lease_name,
             namespace=settings.namespace,
             identity=self._identity,
-            on_change=lambda leads: self._metrics.leading(settings.lease_name, leads),
+            on_change=lambda leads: self._metrics.leading(settings.lease_name, leads=leads),
         )
 
     async def _connect(self, stack: AsyncExitStack, **options: Any) -> Client:

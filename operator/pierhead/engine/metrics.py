@@ -80,7 +80,7 @@ class Metrics:
         """One AWS call; `OK` or AWS's error code. From any thread."""
         self._aws_requests.labels(service, operation, code).inc()
 
-    def leading(self, lease: str, leads: bool) -> None:
+    def leading(self, lease: str, *, leads: bool) -> None:
         """Whether this process holds the Lease."""
         self._leader.labels(lease).set(1 if leads else 0)
 
