@@ -9,6 +9,7 @@ import base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from pierhead.engine.outcome import Conflict
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Object, Resource
 from pierhead.kube.client import Client
@@ -125,9 +126,12 @@ class Targets:
             body = {**body, "metadata": {**metadata, "uid": live.uid}}
         try:
             answer = await self._client.apply_answer(SECRETS, body, metadata_only=True)
-        except Conflict409:
+        except (Conflict409, Rejected) as error:
+            # The API server tells by a 422 that another Secret has the name, by a 409 that none has.
+            if isinstance(error, Rejected) and "metadata.uid" not in {cause.field for cause in error.causes}:
+                raise
             self._known.forget(metadata["namespace"], metadata["name"])
-            raise
+            raise Conflict(f"Secret {metadata['name']} is another one by now") from None
         return answer.object
 
     async def _remove_keys(self, secret: Object, keys: Iterable[str]) -> Object:
