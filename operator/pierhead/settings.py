@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """`host:port` that serves /livez, /readyz and /metrics."""
 
     kubernetes_connections: int = Field(default=64, ge=4)
-    """Most connections to the API server, watches included."""
+    """Most requests to the API server under way; watches and the Lease have connections of their own."""
 
     default_service_account: str = "default"
     """Account of the AppRelease's own namespace that acts for it when it names none."""
