@@ -65,6 +65,7 @@ def installation(sandbox: Sandbox, helm: Helm) -> Iterator[Installation]:
         "--timeout",
         "60s",
         "--take-ownership",
+        "--force-conflicts",
         values={"replicas": 2},
     )
     yield Installation(sandbox, namespace, "chart", run)

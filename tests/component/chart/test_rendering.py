@@ -241,7 +241,7 @@ def test_every_right_has_its_reason_in_the_documentation(render: Render) -> None
             documented |= {(name, verb) for name in names for verb in cells[2].split(", ")}
 
     # The operator of SyncedSecrets lists and watches Secrets too, so AppRelease adds no rule of its own.
-    definitions = {("customresourcedefinitions", verb) for verb in ("get", "list", "watch")}
+    definitions = {("customresourcedefinitions", verb) for verb in ("list", "watch")}
     granted = {
         (name, verb) for rule in rules(render()) for name in rule["resources"] for verb in rule["verbs"]
     }
