@@ -1,0 +1,181 @@
+"""P1: a value is in the Secret and nowhere else: no log, status, Event, metric, annotation or exception."""
+
+import base64
+import hashlib
+import json
+import logging
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from pierhead.kube.resources import DEPLOYMENTS, EVENTS, SECRETS, SYNCED_SECRETS
+from pierhead_sandbox.aws.protocol import Fault
+from support.secrets_lab import Lab
+
+CANARY = "cAnArY-7f3d9b21e6"
+
+
+def forms(value: str) -> Iterator[str]:
+    """How a value shows when it leaks: as it is, encoded, or as a digest."""
+    for raw in (value.encode(), f"K={value};".encode()):
+        yield base64.b64encode(raw).decode().rstrip("=")
+        yield raw.hex()
+        for digest in ("md5", "sha1", "sha256", "sha3_224"):
+            hashed = hashlib.new(digest, raw)
+            yield hashed.hexdigest()
+            yield base64.b64encode(hashed.digest()).decode().rstrip("=")
+    yield value
+
+
+LEAKS = tuple(forms(CANARY))
+
+
+def assert_clean(where: str, text: str) -> None:
+    found = [leak for leak in LEAKS if leak in text]
+    assert not found, f"{where} has {found}"
+
+
+CASES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
+    "whole": (CANARY, {}),
+    "property": (json.dumps({"p": CANARY}), {"property": "p"}),
+    "missing property": (json.dumps({"q": CANARY}), {"property": "p"}),
+    "nested": (json.dumps({"p": {"q": CANARY}}), {"property": "p"}),
+    "null": (json.dumps({"p": None, "q": CANARY}), {"property": "p"}),
+    "no json": (CANARY, {"property": "p"}),
+    "cut json": (f'{{"p": "{CANARY}', {"property": "p"}),
+    "infinity": (f'{{"q": "{CANARY}", "p": Infinity}}', {"property": "p"}),
+    "twice": (f'{{"p": "{CANARY}", "p": "{CANARY}"}}', {"property": "p"}),
+    "surrogate": (f'{{"p": "{CANARY}\\ud800"}}', {"property": "p"}),
+    "bytes": (CANARY.encode() + b"\xff", {"property": "p"}),
+    "deep": ("[" * 20_000 + CANARY, {"property": "p"}),
+}
+EXTRACTS: dict[str, tuple[str, str]] = {
+    "json": (json.dumps({"A": CANARY, "B": {"c": CANARY}}), "json"),
+    "bad key": (json.dumps({"A B": CANARY}), "json"),
+    "collision": (json.dumps({"K": CANARY}), "json"),
+    "list": (json.dumps([CANARY]), "json"),
+    "dotenv": (f"A={CANARY}\nB='{CANARY}'", "dotenv"),
+    "open quote": (f"A=1\nB='{CANARY}", "dotenv"),
+    "no equals": (f"A=1\n{CANARY}", "dotenv"),
+    "key of a value": (f"A=-----BEGIN\n{CANARY}/+==", "dotenv"),
+    "twice": (f"A={CANARY}\nA={CANARY}", "dotenv"),
+}
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Everything logged, at DEBUG, tracebacks with it."""
+    entries: list[Any] = []
+
+    def keep(_logger: Any, _name: str, event: Any) -> Any:
+        entries.append(dict(event))
+        raise structlog.DropEvent
+
+    previous = structlog.get_config()["processors"]
+    structlog.configure(processors=[structlog.processors.format_exc_info, keep])
+    caplog.set_level(logging.DEBUG)
+    yield entries
+    structlog.configure(processors=previous)
+
+
+async def everything_else(lab: Lab) -> str:
+    """All that the API server has of the namespace but the data of Secrets."""
+    found: list[Any] = []
+    for resource in (SYNCED_SECRETS, SECRETS, DEPLOYMENTS, EVENTS):
+        async for page in lab.kube.pages(resource, lab.namespace):
+            for item in page.items:
+                item.pop("data", None)
+                found.append(item)
+    return json.dumps(found)
+
+
+async def test_a_value_is_in_the_secret_and_nowhere_else(
+    lab: Lab, logged: list[Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lab.secret("good", CANARY)
+    lab.aws.add_fault(Fault.deny("secretsmanager", "GetSecretValue", resource=lab.aws_name("denied")))
+    lab.secret("denied", CANARY)
+    await lab.deployment("shop")
+    names = []
+    restart = [{"kind": "Deployment", "name": "shop"}]
+    for number, (value, source) in enumerate(CASES.values()):
+        lab.secret(f"case-{number}", value)
+        entry = {"key": "K", "from": {"secret": lab.aws_name(f"case-{number}"), **source}}
+        names.append(f"case-{number}")
+        await lab.synced_secret(names[-1], data=[entry], restart=restart, refresh={"interval": "1s"})
+    for number, (value, file_format) in enumerate(EXTRACTS.values()):
+        lab.secret(f"extract-{number}", value)
+        extract = {"secret": lab.aws_name(f"extract-{number}"), "format": file_format}
+        names.append(f"extract-{number}")
+        await lab.synced_secret(names[-1], data=lab.data(("K", "good")), dataFrom=[{"extract": extract}])
+    for name, target in (("tls", {"type": "kubernetes.io/tls"}), ("theirs", {}), ("denied", {})):
+        if name == "theirs":
+            theirs = {"metadata": {"name": "theirs", "namespace": lab.namespace}, "stringData": {"K": CANARY}}
+            await lab.kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **theirs})
+        names.append(name)
+        secret = "denied" if name == "denied" else "good"
+        await lab.synced_secret(name, data=lab.data(("K", secret)), target=target)
+    operator = await lab.operator()
+    # What was logged so far are the test's own calls to AWS.
+    caplog.clear()
+    for name in names:
+        await lab.until(SYNCED_SECRETS, name, lambda obj: obj.get("status"), within=30)
+    for number in (0, 1):
+        value, _ = list(CASES.values())[number]
+        lab.secret(f"case-{number}", value)
+    await lab.until(DEPLOYMENTS, "shop", lambda obj: obj["metadata"]["generation"] > 1)
+    await lab.kube.merge_patch(SECRETS, "case-0", lab.namespace, {"data": {"K": None}})
+    await lab.holds("case-0", K=CANARY)
+
+    assert_clean("the API server", await everything_else(lab))
+    assert_clean("an Event", repr(operator.events))
+    assert_clean("a metric", operator.metrics.exposition().decode())
+    assert logged
+    assert_clean("structlog", "\n".join(map(repr, logged)))
+    assert_clean("logging", caplog.text)
+    assert_clean("stdout", "".join(capfd.readouterr()))
+    reasons = {(lab.now(SYNCED_SECRETS, name) or {})["status"]["conditions"][0]["reason"] for name in names}
+    assert {"Synced", "NotJSON", "PropertyNotFound", "NotText", "TargetRefused", "TargetNotOwned"} <= reasons
+
+
+@pytest.mark.parametrize("name", ["_single", "_many", "_checked"])
+async def test_a_bug_that_handles_a_value_shows_none(
+    lab: Lab, logged: list[Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def bug(*arguments: Any, **_: Any) -> Any:
+        raise RuntimeError(repr([*map(str, arguments), CANARY]))
+
+    monkeypatch.setattr(f"pierhead.secrets.sources.{name}", bug)
+    lab.secret("db", json.dumps({"A": CANARY}))
+    await lab.synced_secret(
+        "shop-db", data=lab.data(("K", "db")), dataFrom=[{"extract": {"secret": lab.aws_name("db")}}]
+    )
+    operator = await lab.operator()
+    obj = await lab.ready("shop-db", "False", reason="InternalError")
+
+    assert_clean("the status", json.dumps(obj["status"]))
+    assert_clean("an Event", repr(operator.events))
+    assert_clean("structlog", "\n".join(map(repr, logged)))
+    assert_clean("logging", caplog.text)
+
+
+async def test_errors_of_aws_keep_no_answer_in_reach(lab: Lab) -> None:
+    """Neither the text of an error nor what it is chained to leads to a request or an answer."""
+    await lab.operator()
+    operator = lab.operators[0]
+    lab.secret("db", CANARY)
+    client = operator.sessions.client("secretsmanager")
+    with pytest.raises(Exception, match="VersionStages") as raised:
+        await client.call(
+            "put_secret_value", SecretId=lab.aws_name("db"), SecretString=CANARY, VersionStages=1
+        )
+    with pytest.raises(Exception, match="ResourceNotFound") as missing:
+        await client.call("put_secret_value", SecretId="nothing", SecretString=CANARY)
+
+    for error in (raised.value, missing.value):
+        assert error.__cause__ is None
+        assert error.__context__ is None
+        assert_clean("a traceback", "".join(traceback.format_exception(error)))
