@@ -8,37 +8,28 @@ force a change of an immutable field either.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from pierhead.engine.outcome import Invalid, ReconcileError, Transient
+from pierhead.engine.outcome import ReconcileError, Transient
 from pierhead.engine.resource import Object
-from pierhead.kube.client import ApplyAnswer, Client
+from pierhead.kube.answers import ApplyAnswer
+from pierhead.kube.bounded import CONCURRENCY, gathered
+from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
-from pierhead.kube.errors import KindNotServed, UnknownKind
+from pierhead.kube.errors import KindNotServed, Rejected, UnknownKind
+from pierhead.kube.established import ESTABLISHED_SECONDS, established
+from pierhead.kube.failures import Failure, combined
 from pierhead.kube.health import HealthStatus, health_of
 from pierhead.kube.inventory import Entry
 from pierhead.kube.order import stages
-from pierhead.kube.plan import (
-    CONCURRENCY,
-    Action,
-    Failure,
-    Known,
-    Plan,
-    Step,
-    claim_of,
-    combined,
-    gathered,
-    lately_changed,
-    plan,
-)
+from pierhead.kube.plan import Action, Known, Plan, Step, claim_of, lately_changed, plan
 from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, ResourceType
-from pierhead.kube.watch import EventType, Watch
 from pierhead.model import FIELD_MANAGER
 
-ESTABLISHED_SECONDS = 60.0
 _DEFINITION = CUSTOM_RESOURCE_DEFINITIONS.kind
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
+_SCHEMA_SECONDS = 10.0
+"""How long the API server may take to put a changed CRD's schema into effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +115,8 @@ class _Writer:
         self._discovery = discovery
         self._field_manager = field_manager
         self._established_seconds = established_seconds
-        self._new_kinds = False
+        self._fresh: set[tuple[str, str]] = set()
+        """Group and kind of the CRDs that this apply made or changed."""
         self.applied: list[Applied] = []
         self.failures: list[Failure] = []
 
@@ -149,34 +141,35 @@ class _Writer:
             changed = live["metadata"]["resourceVersion"] != step.resource_version
         if step.entry.kind == _DEFINITION and step.entry.group == CUSTOM_RESOURCE_DEFINITIONS.group:
             live = await self._established(live)
-            self._new_kinds = True
+            self._fresh.add((live["spec"]["group"], live["spec"]["names"]["kind"]))
             self._discovery.invalidate()
         version = live["metadata"]["resourceVersion"]
         claim = claim_of(live, self._field_manager)
         return Applied(step.entry, step.digest, version, changed=changed, object=live, claim=claim)
 
     async def _send(self, step: Step) -> ApplyAnswer:
-        """The answer to the write; for a kind whose CRD has just come, once it is served."""
+        if (step.entry.group, step.entry.kind) not in self._fresh:
+            return await self._sent(step)
+        # Established, a CRD is served and its schema known only a moment later.
+        pause, waited = _FIRST_PAUSE, 0.0
+        while True:
+            try:
+                return await self._sent(step)
+            except (UnknownKind, KindNotServed) as error:
+                if waited >= self._established_seconds:
+                    entry = step.entry
+                    raise Transient(f"no {entry.kind} in {entry.api_version} is served yet") from error
+                self._discovery.invalidate()
+            except Rejected as error:
+                if waited >= _SCHEMA_SECONDS or "field not declared in schema" not in error.message:
+                    raise
+            await asyncio.sleep(pause)
+            waited += pause
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
-        async def send() -> ApplyAnswer:
-            resource = step.resource or await self._resource(step)
-            return await self._client.apply_answer(resource, step.object, field_manager=self._field_manager)
-
-        if not self._new_kinds:
-            return await send()
-        pause = _FIRST_PAUSE
-        try:
-            async with asyncio.timeout(self._established_seconds):
-                while True:
-                    try:
-                        return await send()
-                    except (UnknownKind, KindNotServed):
-                        self._discovery.invalidate()
-                        await asyncio.sleep(pause)
-                        pause = min(pause * 2, _LONGEST_PAUSE)
-        except TimeoutError:
-            entry = step.entry
-            raise Transient(f"{entry.kind} of {entry.api_version} is still not served") from None
+    async def _sent(self, step: Step) -> ApplyAnswer:
+        resource = step.resource or await self._resource(step)
+        return await self._client.apply_answer(resource, step.object, field_manager=self._field_manager)
 
     async def _resource(self, step: Step) -> ResourceType:
         return await self._discovery.resource_for(step.entry.api_version, step.entry.kind)
@@ -187,38 +180,6 @@ class _Writer:
         return await established(
             self._client, definition["metadata"]["name"], seconds=self._established_seconds
         )
-
-
-async def established(client: Client, name: str, *, seconds: float = ESTABLISHED_SECONDS) -> Object:
-    """The CRD, once it is established. Raises Invalid when its names are taken, Transient after `seconds`."""
-    found: asyncio.Future[Object] = asyncio.get_running_loop().create_future()
-
-    def look(event_type: EventType, obj: Object) -> None:
-        health = health_of(obj)
-        if found.done() or event_type == "DELETED":
-            return
-        if health.status is HealthStatus.CURRENT:
-            found.set_result(obj)
-        elif health.status is HealthStatus.FAILED:
-            found.set_exception(Invalid(f"CustomResourceDefinition {name}: {health.message}"))
-
-    watch = Watch(client, CUSTOM_RESOURCE_DEFINITIONS, look, field_selector=f"metadata.name={name}")
-    watching = asyncio.create_task(watch.run())
-    listing = asyncio.create_task(watch.ready())
-    try:
-        async with asyncio.timeout(seconds):
-            # What cannot be watched is told at once.
-            either: set[asyncio.Future[Any]] = {found, listing}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not found.done():
-                listing.result()
-            return await found
-    except TimeoutError:
-        raise Transient(f"CustomResourceDefinition {name} is not established after {seconds:g} s") from None
-    finally:
-        watching.cancel()
-        listing.cancel()
-        await asyncio.gather(watching, listing, return_exceptions=True)
 
 
 def remembered(known: Mapping[Entry, Known], applied: Iterable[Applied]) -> dict[Entry, Known]:

@@ -8,11 +8,10 @@ error about a Secret never repeats what the API server said, which may quote val
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from pierhead.engine.resource import Object
+from pierhead.kube.answers import METADATA_LIST, PLAIN, ApplyAnswer, Page, accept_for, selectors, typed
 from pierhead.kube.credentials import Credentials, Identity
 from pierhead.kube.errors import Conflict409, Gone, NotFound, Rejected, Request
 from pierhead.kube.resources import SECRETS, ResourceType
@@ -27,32 +26,8 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_JSON = "application/json"
-_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGED_TRIES = 3
 _CREATED = 201
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Part of a list. `resource_version` is that of the whole list, the same for all its pages."""
-
-    items: list[Object]
-    resource_version: str
-    first: bool
-    """Whether the list begins here: again, when the API server had forgotten how to go on."""
-    last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyAnswer:
-    """What a server-side apply made, or by a dry run would make."""
-
-    object: Object
-    created: bool
-    date: datetime | None
-    """The API server's clock."""
 
 
 class Client:
@@ -108,8 +83,8 @@ class Client:
         self, resource: ResourceType, name: str, namespace: str | None = None, *, metadata_only: bool = False
     ) -> Object:
         """The live object. Raises NotFound."""
-        call = self._call("GET", "get", resource, name, namespace, accept=_accept(metadata_only))
-        return _typed(await self._object(call), resource)
+        call = self._call("GET", "get", resource, name, namespace, accept=accept_for(metadata_only))
+        return typed(await self._object(call), resource)
 
     async def pages(
         self,
@@ -125,8 +100,8 @@ class Client:
 
         A list whose continue token expires begins again with a page that is `first`, at last unpaged.
         """
-        query = _selectors(label_selector, field_selector)
-        accept = _METADATA_LIST if metadata_only else _JSON
+        query = selectors(label_selector, field_selector)
+        accept = METADATA_LIST if metadata_only else PLAIN
         limit, token, tries = page_size, "", 1
         while True:
             paging = {"limit": str(limit)} if limit else {}
@@ -143,7 +118,7 @@ class Client:
                 limit = page_size if tries < _PAGED_TRIES else 0
                 continue
             first, token = not token, answer["metadata"].get("continue") or ""
-            items = [_typed(item, resource) for item in answer.get("items") or ()]
+            items = [typed(item, resource) for item in answer.get("items") or ()]
             yield Page(items, answer["metadata"]["resourceVersion"], first, not token)
             if not token:
                 return
@@ -237,11 +212,11 @@ class Client:
             query=query,
             body=obj,
             content_type=APPLY_PATCH,
-            accept=_accept(metadata_only),
+            accept=accept_for(metadata_only),
             repeatable=True,
         )
         answer = await self._transport.send(call)
-        return ApplyAnswer(_typed(answer.value, resource), answer.code == _CREATED, answer.date)
+        return ApplyAnswer(typed(answer.value, resource), answer.code == _CREATED, answer.date)
 
     async def json_patch(
         self,
@@ -314,7 +289,7 @@ class Client:
         )
         return await self._object(call)
 
-    async def raw_get(self, path: str, *, accept: str = _JSON) -> Any:
+    async def raw_get(self, path: str, *, accept: str = PLAIN) -> Any:
         """Any path of the API server, such as `/version`; the path is sent as it is."""
         call = Call(
             method="GET",
@@ -339,14 +314,14 @@ class Client:
         metadata_only: bool = False,
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """The bytes of one watch request, for `kube.watch`; lines of JSON. Raises ApiError when entered."""
-        query = _selectors(label_selector, field_selector) | {
+        query = selectors(label_selector, field_selector) | {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
             "timeoutSeconds": str(timeout_seconds),
         }
         call = self._call(
-            "GET", "watch", resource, None, namespace, query=query, accept=_accept(metadata_only)
+            "GET", "watch", resource, None, namespace, query=query, accept=accept_for(metadata_only)
         )
         return self._transport.stream(call, silence=silence)
 
@@ -366,8 +341,8 @@ class Client:
         subresource: str | None = None,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-        content_type: str = _JSON,
-        accept: str = _JSON,
+        content_type: str = PLAIN,
+        accept: str = PLAIN,
         repeatable: bool = False,
         named: str = "",
     ) -> Call:
@@ -388,17 +363,3 @@ class Client:
             user=self._user,
             repeatable=repeatable or method == "GET",
         )
-
-
-def _accept(metadata_only: bool) -> str:
-    return _METADATA if metadata_only else _JSON
-
-
-def _selectors(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
-    given = {"labelSelector": label_selector, "fieldSelector": field_selector}
-    return {key: value for key, value in given.items() if value}
-
-
-def _typed(obj: Object, resource: ResourceType) -> Object:
-    """The object under its own kind: items of lists carry none, metadata-only answers another's."""
-    return {**obj, "apiVersion": resource.api_version, "kind": resource.kind}

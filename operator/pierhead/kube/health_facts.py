@@ -1,4 +1,7 @@
-"""What rules of health are made of: verdicts, conditions and numbers of objects that may hold anything."""
+"""What rules of health are made of: verdicts, and what an object tells.
+
+Invariant: every reader is total: what is missing, or is not of the type it should be, reads as not told.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

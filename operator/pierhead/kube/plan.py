@@ -11,31 +11,28 @@ then the object is taken to change, which costs a write that changes nothing, or
 wants to know.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from pierhead.engine.outcome import Denied, Invalid, ReconcileError, Throttled, Transient
+from pierhead.engine.outcome import Invalid, ReconcileError
 from pierhead.engine.resource import Object
-from pierhead.kube.client import ApplyAnswer, Client
+from pierhead.kube.answers import ApplyAnswer
+from pierhead.kube.bounded import CONCURRENCY, gathered
+from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.errors import NotFound, Rejected, UnknownKind
+from pierhead.kube.failures import Failure, combined
 from pierhead.kube.inventory import Entry
 from pierhead.kube.needs import Providers, needs_of
 from pierhead.kube.objects import changed_paths, digest, flattened, prepared
 from pierhead.kube.resources import ResourceType
 from pierhead.model import FIELD_MANAGER
 
-CONCURRENCY = 16
-"""Requests of one plan or apply under way at once."""
-
 _RECENT = timedelta(seconds=2)
-_MESSAGE_LIMIT = 8192
 _TRIES = 3
-_T = TypeVar("_T")
 
 
 class Action(StrEnum):
@@ -78,26 +75,6 @@ class Step:
     """The live object's version, where it is known."""
     claim: str = ""
     """For NOTHING that needed no request: as it was known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An object the API server would not take."""
-
-    object: Object
-    error: ReconcileError
-
-    @property
-    def message(self) -> str:
-        """The API server's words."""
-        return str(self.error)
-
-    @property
-    def label(self) -> str:
-        """For people: `Deployment shop/web`."""
-        metadata = self.object.get("metadata") or {}
-        place = "/".join(part for part in (metadata.get("namespace"), metadata.get("name")) if part)
-        return f"{self.object.get('kind', 'object')} {place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,37 +298,3 @@ def _ours(obj: Object, field_manager: str) -> Mapping[str, Any]:
             found: Mapping[str, Any] = entry
             return found
     return {}
-
-
-async def gathered(tasks: Iterable[Awaitable[_T]], limit: int) -> list[_T]:
-    """The results in order, of at most `limit` at once; the first exception ends them all."""
-    semaphore = asyncio.Semaphore(limit)
-
-    async def bounded(task: Awaitable[_T]) -> _T:
-        async with semaphore:
-            return await task
-
-    async with asyncio.TaskGroup() as group:
-        started = [group.create_task(bounded(task)) for task in tasks]
-    return [task.result() for task in started]
-
-
-def combined(failures: Sequence[Failure]) -> ReconcileError | None:
-    """One error for all: that of the first that may pass by itself, else Denied or Invalid; None for none.
-
-    Its message tells every object's.
-    """
-    if not failures:
-        return None
-    message = "; ".join(f"{failure.label}: {failure.message}" for failure in failures)[:_MESSAGE_LIMIT]
-    passing = [failure.error for failure in failures if not failure.error.terminal]
-    if passing:
-        worst = passing[0]
-        if isinstance(worst, Throttled):
-            return Throttled(message, after=worst.after, reason=worst.reason)
-        if isinstance(worst, UnknownKind):
-            return UnknownKind(message)
-        return Transient(message, reason=worst.reason)
-    if all(isinstance(failure.error, Denied) for failure in failures):
-        return Denied(message, reason=failures[0].error.reason)
-    return Invalid(message, reason=failures[0].error.reason)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object
+from pierhead.kube.bounded import CONCURRENCY, gathered
 from pierhead.kube.client import Client, Propagation
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.errors import Conflict409, NotFound, UnknownKind
 from pierhead.kube.inventory import Entry
 from pierhead.kube.order import uninstall_stages
-from pierhead.kube.plan import CONCURRENCY, gathered
 from pierhead.kube.resources import ResourceType
 
 RESOURCE_POLICY = "helm.sh/resource-policy"

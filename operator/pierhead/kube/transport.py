@@ -59,11 +59,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success: its HTTP status, the JSON value, and the server's clock (None if it told none)."""
+    """A success: its HTTP status, the JSON value, and its Date header."""
 
     code: int
     value: Any
-    date: datetime | None
+    date_text: str | None
+
+    @property
+    def date(self) -> datetime | None:
+        """The API server's clock, in whole seconds."""
+        return _date(self.date_text)
 
 
 class Transport:
@@ -90,6 +95,7 @@ class Transport:
         self._clock = clock
         self._random = random or Random()  # noqa: S311 (jitter, not cryptography)
         self._connect_timeout = connect_timeout
+        self._stream_limit = streams
         tls = credentials.ssl_context()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout)
         # Compressing costs the API server and us more than a cluster's network saves.
@@ -110,7 +116,8 @@ class Transport:
                 async with self._open(self._session, call) as response:
                     body = await response.read()
                     if response.status < _FAILURE:
-                        return Answer(response.status, await self._value(body), _date(response))
+                        date = response.headers.get("Date")
+                        return Answer(response.status, await self._value(body), date)
                     error = await self._error(response, body, call)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as failure:
                 if call.repeatable and not cut and not isinstance(failure, aiohttp.ClientConnectorError):
@@ -135,7 +142,13 @@ class Transport:
 
         Raises ApiError; Unreachable also while reading, when nothing came for `silence` seconds.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
+        # Unlike a request, a stream may hold its connection for ever: waiting for a free one must end.
+        timeout = aiohttp.ClientTimeout(
+            total=None,
+            connect=2 * self._connect_timeout,
+            sock_connect=self._connect_timeout,
+            sock_read=silence,
+        )
         try:
             async with self._open(self._streams, call, timeout=timeout) as response:
                 if response.status >= _FAILURE:
@@ -144,6 +157,11 @@ class Transport:
                         self._tokens.reload()
                     raise error
                 yield response.content.iter_any()
+        except aiohttp.ConnectionTimeoutError as failure:
+            limit = self._stream_limit
+            raise Unreachable(
+                f"{call.request}: no connection in time, or all {limit} streams are in use"
+            ) from failure
         except (aiohttp.ClientError, TimeoutError) as failure:
             raise self._unreachable(call, failure) from failure
 
@@ -221,8 +239,7 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if text and text.isdecimal() else None
 
 
-def _date(response: aiohttp.ClientResponse) -> datetime | None:
-    text = response.headers.get("Date")
+def _date(text: str | None) -> datetime | None:
     if not text:
         return None
     try:

@@ -1,6 +1,7 @@
 """Faults of the wire, made by a proxy in front of the real API server."""
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -9,8 +10,10 @@ from pierhead.kube import errors
 from pierhead.kube.client import Client
 from pierhead.kube.credentials import Credentials
 from pierhead.kube.resources import CONFIG_MAPS
+from pierhead.kube.watch import Watch
 from support.objects import config_map, credentials_of
 from support.proxy import Proxy, status_body
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -199,4 +202,25 @@ async def test_requests_never_use_more_connections_than_given(proxy, namespace):
         *(client.apply(CONFIG_MAPS, config_map(f"m{number}", namespace)) for number in range(20))
     )
     assert most == 3
+    await client.close()
+
+
+async def test_the_clusters_own_ca_is_not_held_to_the_strict_profile(sandbox):
+    context = Credentials(server=sandbox.server, ca_file=sandbox.ca_file).ssl_context()
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_mode == ssl.CERT_REQUIRED
+
+
+async def test_watches_leave_requests_their_connections_and_say_when_there_are_too_many(proxy, namespace):
+    client = await Client.connect(proxy.credentials, connections=1, streams=2, connect_timeout=0.2)
+    watches = [Watch(client, CONFIG_MAPS, lambda *_: None, namespace=namespace) for _ in range(3)]
+    tasks = [asyncio.create_task(watch.run()) for watch in watches]
+    await asyncio.gather(*(watch.ready() for watch in watches))
+    await eventually(lambda: any(watch.error for watch in watches))
+    (error,) = [watch.error for watch in watches if watch.error]
+    assert "all 2 streams are in use" in str(error)
+    await client.apply(CONFIG_MAPS, config_map("a", namespace))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await client.close()
