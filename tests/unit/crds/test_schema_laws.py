@@ -1,6 +1,6 @@
 from typing import Any
 
-from hypothesis import given, note, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
@@ -9,6 +9,8 @@ from pierhead.crds.schema import structural
 from pierhead.engine.outcome import Invalid
 from pierhead.model import parse
 
+# A loaded machine is no fault of the converter.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ALLOWED = {
     *("type", "description", "enum", "pattern", "format", "required", "properties", "items"),
     *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
@@ -54,6 +56,7 @@ def departures(schema: dict[str, Any], path: str = "") -> list[str]:
     return found
 
 
+@PATIENT
 @given(shape=models())
 def test_every_model_becomes_a_structural_schema(shape: Shape) -> None:
     schema = structural(shape.annotation)
@@ -62,12 +65,13 @@ def test_every_model_becomes_a_structural_schema(shape: Shape) -> None:
     assert departures(schema) == []
 
 
+@PATIENT
 @given(shape=models())
 def test_the_schema_is_a_function_of_the_model(shape: Shape) -> None:
     assert structural(shape.annotation) == structural(shape.annotation)
 
 
-@settings(max_examples=300)
+@settings(PATIENT, max_examples=300)
 @given(data=st.data())
 def test_what_the_model_takes_the_schema_takes(data: st.DataObject) -> None:
     shape = data.draw(models())

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pierhead.engine.outcome import Invalid
@@ -27,6 +27,7 @@ def test_what_is_no_duration_is_refused_by_the_model_and_by_the_reader(text: str
             seconds(text)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"\A([0-9]{1,4}(\.[0-9]{1,3})?(ms|s|m|h)){1,3}\Z"))
 def test_every_text_the_schema_takes_has_a_length(text: str) -> None:
     assert seconds(parse(Holder, {"duration": text}).duration) >= 0
