@@ -20,9 +20,9 @@ from pierhead.apps.names import release_name
 from pierhead.apps.operations import Operations
 from pierhead.apps.report import conditions_of, status_of
 from pierhead.apps.revisions import Revisions
-from pierhead.apps.sources.fetcher import Sources
+from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.subject import Subject
-from pierhead.engine.conditions import Condition, not_ready
+from pierhead.engine.conditions import READY, Condition, not_ready
 from pierhead.engine.outcome import Denied, Invalid, Outcome, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
@@ -106,6 +106,9 @@ class AppReleaseReconciler:
         except Waiting as error:
             if error.reason == UnknownKind.default_reason:
                 self._waiting_for_kinds.add(resource.key)
+            if error.reason == FETCHING and _is_settled(resource):
+                # A restart has every source to fetch again; until it is known to differ, nothing has changed.
+                return Outcome(status=_own(resource.status), conditions=_stored_conditions(resource.status))
             raise
 
     async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
@@ -246,6 +249,15 @@ class AppReleaseReconciler:
         waiting, self._waiting_for_kinds = self._waiting_for_kinds, set()
         for key in waiting:
             wake(key)
+
+
+def _is_settled(resource: Resource) -> bool:
+    """Whether the status says Ready about the spec as it is."""
+    observed = resource.status.get("observedGeneration") == resource.generation
+    return observed and any(
+        condition.type == READY and condition.status == "True"
+        for condition in _stored_conditions(resource.status)
+    )
 
 
 def _half_applied(subject: Subject) -> bool:

@@ -22,6 +22,9 @@ from pierhead.engine.outcome import Invalid, ReconcileError, Transient, Waiting
 from pierhead.engine.resource import ObjectKey
 
 RETRY_SECONDS = 15.0
+
+FETCHING = "Fetching"
+"""Reason of the wait for the first fetch of a source."""
 """Least time between two tries of a fetch that failed."""
 
 
@@ -135,7 +138,7 @@ class Sources:
             return Provided(remote.artifact, remote.failure)
         if remote.failure is not None and remote.task is None:
             raise remote.failure.with_traceback(None)
-        raise Waiting("fetching the source", reason="Fetching")
+        raise Waiting("fetching the source", reason=FETCHING)
 
     async def _refresh(
         self, remote: _Remote, source: Source, credentials: Credentials | None, interval: float
