@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pierhead.engine.metrics import Metrics
+from pierhead.engine.outcome import Invalid
 from pierhead.engine.reconciler import Reconciler
 from pierhead.kube.client import Client
 from pierhead.kube.resources import APP_RELEASES, BATCH_JOBS, SYNCED_SECRETS, ResourceType
@@ -101,13 +102,17 @@ KINDS: Mapping[str, KindEntry] = MappingProxyType(
 async def open_services(settings: Settings, client: Client, metrics: Metrics) -> AsyncIterator[Services]:
     """The services of a process that leads; closed in the reverse order.
 
-    Raises ValueError for a malformed `aws_policy`, RendererCrashed when the renderer does not start.
+    Raises Invalid for a malformed `aws_policy`, RendererCrashed when the renderer does not start.
     """
     from pierhead.aws.policy import Policy  # noqa: PLC0415 (a process that stands by needs none of it)
     from pierhead.aws.session import AwsSessions  # noqa: PLC0415
     from pierhead.kube.discovery import Discovery  # noqa: PLC0415
     from pierhead.render.pool import RendererPool  # noqa: PLC0415
 
+    try:
+        policy = Policy(settings.aws_policy, region=settings.aws_region)
+    except ValueError as error:
+        raise Invalid(str(error), field="PIERHEAD_AWS_POLICY") from error
     async with AsyncExitStack() as stack:
         sessions = AwsSessions(settings, count=metrics.observe_aws_call)
         stack.push_async_callback(sessions.close)
@@ -128,6 +133,6 @@ async def open_services(settings: Settings, client: Client, metrics: Metrics) ->
             client=client,
             discovery=discovery,
             sessions=sessions,
-            policy=Policy(settings.aws_policy, region=settings.aws_region),
+            policy=policy,
             renderer=renderer,
         )

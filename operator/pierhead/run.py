@@ -62,6 +62,12 @@ def run() -> None:
     except CredentialsError as error:
         _log.error("cannot log in", message=str(error))
         code = 2
+    except OSError as error:
+        _log.error("cannot start", message=str(error))
+        code = 1
+    except Exception as error:  # noqa: BLE001 (a traceback would end in its text)
+        _log.error("the operator hit a bug in itself", **described(error))
+        code = 1
     _end(code)
 
 
@@ -127,9 +133,10 @@ class Operator:
         stopping = asyncio.create_task(self._stop.wait())
         acquiring = asyncio.create_task(leader.acquire())
         await asyncio.wait({stopping, acquiring}, return_when=asyncio.FIRST_COMPLETED)
-        if not acquiring.done():
-            await _cancel(acquiring)
         stopping.cancel()
+        if acquiring.done():
+            acquiring.result()
+        await _cancel(acquiring)
         if not leader.leads:
             return 0
         watchdog = Watchdog(leader, self._lost)

@@ -1,14 +1,21 @@
 """How the process finds its credentials, and what it says of settings it cannot use."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from pierhead.engine.metrics import Metrics
+from pierhead.engine.outcome import Invalid
+from pierhead.kinds import open_services
+from pierhead.kube.client import Client
 from pierhead.kube.credentials import CredentialsError
 from pierhead.run import log_in
+from pierhead.settings import Settings
 
 KUBECONFIG = """
 current-context: here
@@ -60,3 +67,26 @@ def test_a_process_without_credentials_ends_with_a_line_about_it() -> None:
     assert ended.returncode == 2
     assert "cannot log in" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(KUBECONFIG)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run_with(KUBECONFIG=str(path), PIERHEAD_PROBE_ADDRESS=address, PIERHEAD_LOG_FORMAT="text")
+    assert ended.returncode == 1
+    assert "cannot start" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "rule", [{"namespaces": ["a"]}, {"namespaces": [], "powers": ["*"], "values": ["*"]}]
+)
+async def test_a_malformed_policy_is_named_by_its_setting(rule: dict[str, object]) -> None:
+    settings = Settings(aws_policy=(rule,), kinds=("BatchJob",))
+    with pytest.raises(Invalid, match="PIERHEAD_AWS_POLICY"):
+        async with open_services(settings, cast("Client", None), Metrics("test")):
+            pass

@@ -102,6 +102,18 @@ async def test_sigterm_finishes_what_runs_and_hands_the_lease_over(lab: Lab) -> 
     assert first.logged()[-1]["event"] == "lease released"
 
 
+async def test_a_process_that_stands_by_ends_at_once_and_leaves_the_lease_alone(lab: Lab) -> None:
+    first = await lab.process().start()
+    await first.leads()
+    second = await lab.process().start()
+    await second.ready()
+    holder = await lab.holder()
+    second.signal(signal.SIGTERM)
+    assert await second.ended(5.0) == 0
+    assert await lab.holder() == holder
+    assert first.ask("/readyz")[0] == 200
+
+
 async def test_a_process_that_was_stopped_past_its_lease_ends_without_a_write(lab: Lab) -> None:
     first = await lab.process().start()
     await first.leads()
