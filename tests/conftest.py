@@ -3,10 +3,15 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pierhead.kube.client import Client
 from pierhead_sandbox.sandbox import Sandbox
 from support.objects import credentials_of
+
+# Laws are about what holds, not about how fast a busy machine finds out.
+settings.register_profile("pierhead", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pierhead")
 
 
 @pytest.fixture(scope="session")

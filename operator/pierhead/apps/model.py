@@ -28,13 +28,14 @@ from pierhead.model import (
 MANIFEST_LIMIT = 524_288
 """Characters of one inline file: half of what etcd takes for the whole object."""
 
-RelativePath = Annotated[
-    str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^/\x00-\x1f\\][^\x00-\x1f\\]*$")
-]
+_REFERENCE = r"^[0-9A-Za-z_/.@#+=%][0-9A-Za-z_/.@#+=%-]*$"
+"""A branch or tag: no option of git, and none of the characters git gives a meaning."""
+
+RelativePath = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^/\\][^\\]*$")]
 """A path inside a source: relative, with `/` between its parts."""
 
-GitURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^(https|file)://[^\s]+$")]
-HTTPURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^https?://[^\s]+$")]
+GitURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^(https|file)://[!-~]+$")]
+HTTPURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^https?://[!-~]+$")]
 ObjectDataKey = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 
 
@@ -72,14 +73,10 @@ class GitReference(Model):
 
     __rules__: ClassVar[tuple[Rule, ...]] = (at_most_one("branch", "tag", "commit"),)
 
-    branch: (
-        Annotated[str, StringConstraints(max_length=255, pattern=r"^[^-\s~^:?*\[\\][^\s~^:?*\[\\]*$")] | None
-    ) = None
+    branch: Annotated[str, StringConstraints(max_length=255, pattern=_REFERENCE)] | None = None
     """Branch whose newest commit is followed."""
 
-    tag: (
-        Annotated[str, StringConstraints(max_length=255, pattern=r"^[^-\s~^:?*\[\\][^\s~^:?*\[\\]*$")] | None
-    ) = None
+    tag: Annotated[str, StringConstraints(max_length=255, pattern=_REFERENCE)] | None = None
     """Tag."""
 
     commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$", max_length=40)] | None = None
