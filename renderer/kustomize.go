@@ -1,17 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
-	release "helm.sh/helm/v4/pkg/release/v1"
+	goyaml "go.yaml.in/yaml/v2"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 	"sigs.k8s.io/yaml"
@@ -37,77 +39,91 @@ func isKustomization(base string) bool {
 //
 // Hooks do not pass through unless the request says so: an overlay is written against what stays in
 // the cluster, and its patches and name changes seldom fit a hook's Job.
-func applyOverlay(r *request, hooks []*release.Hook, manifests []releaseutil.Manifest) ([]*release.Hook, []releaseutil.Manifest, error) {
-	source := "resources"
-	if r.Helm != nil {
-		source = "helm"
-	}
-	input, err := parseManifests(source, manifests)
-	if err != nil {
-		return nil, nil, err
-	}
-	kept := hooks
+func applyOverlay(r *request, input *rendered) (*rendered, error) {
+	documents := input.objects
 	if r.Kustomize.Hooks {
-		kept = nil
-		for _, h := range hooks {
-			parsed, err := parseDocument(source, h.Path, h.Manifest)
-			if err != nil {
-				return nil, nil, err
-			}
-			input = append(input, parsed...)
-		}
+		documents = append(documents, input.hookObjects...)
 	}
-	overlay, err := openOverlay(r.Kustomize, r.Helm != nil || r.Resources != nil, input)
+	overlay, err := openOverlay(r.Kustomize, r.Helm != nil || r.Resources != nil, documents)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	output, err := overlay.build(overlay.entry)
+	resources, err := overlay.build(overlay.entry)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := overlay.refuseUnmatched(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	// One file a document, named by its place, so that sorting keeps the overlay's order within a kind.
-	files := map[string]string{}
-	sources := map[string]string{}
-	for i, res := range output.Resources() {
-		text, from, err := takeSource(res)
-		if err != nil {
-			return nil, nil, err
-		}
-		name := fmt.Sprintf("%08d", i)
-		files[name], sources[name] = text, from
-	}
-	if err := checkSize("kustomize", files); err != nil {
-		return nil, nil, err
-	}
-	added, changed, err := split("kustomize", files)
+	output, err := collect(resources)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for _, h := range added {
-		h.Path = sources[h.Path]
+	if !r.Kustomize.Hooks {
+		output.hooks = append(input.hooks, output.hooks...)
+		output.hookObjects = append(input.hookObjects, output.hookObjects...)
 	}
-	for i := range changed {
-		changed[i].Name = sources[changed[i].Name]
-	}
-	return append(kept, added...), changed, nil
+	return output, nil
 }
 
-// takeSource is a resource's YAML without our annotation, and the file it came from.
-func takeSource(res interface{ MarshalJSON() ([]byte, error) }) (text, source string, err error) {
-	body, err := res.MarshalJSON()
+// collect puts an overlay's output in Helm's install order, with hooks apart. Helm sorts by files and by
+// what the head of a document says, so each resource is shown to it as a file of its head alone, named
+// by its place; the overlay's order thus stays within a kind.
+func collect(resources resmap.ResMap) (*rendered, error) {
+	heads := map[string]string{}
+	texts := map[string]string{}
+	documents := map[string]document{}
+	size := 0
+	for i, res := range resources.Resources() {
+		text, d, err := takeSource(res)
+		if err != nil {
+			return nil, err
+		}
+		if size += len(text); size > maxOutput {
+			return nil, invalidf("kustomize", "rendered more than %d MiB of manifests", maxOutput>>20)
+		}
+		head, err := headOf(d.body)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf("%08d", i)
+		heads[name], texts[name], documents[name] = head, text, d
+	}
+	hooks, manifests, err := releaseutil.SortManifests(heads, nil, releaseutil.InstallOrder)
 	if err != nil {
-		return "", "", err
+		return nil, &invalid{source: "kustomize", message: err.Error()}
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var object map[string]any
-	if err := decoder.Decode(&object); err != nil {
-		return "", "", err
+	output := &rendered{hooks: hooks, manifests: manifests}
+	for i, m := range manifests {
+		d := documents[m.Name]
+		output.manifests[i].Name, output.manifests[i].Content = d.source, texts[m.Name]
+		output.objects = append(output.objects, d)
 	}
-	source = overlaySource
+	for _, h := range hooks {
+		d := documents[h.Path]
+		h.Path, h.Manifest = d.source, texts[h.Path]
+		output.hookObjects = append(output.hookObjects, d)
+	}
+	return output, nil
+}
+
+// headOf is the part of an object that Helm reads.
+func headOf(body rawBody) (string, error) {
+	var head releaseutil.SimpleHead
+	if err := json.Unmarshal(body, &head); err != nil {
+		return "", invalidf("kustomize", "not a Kubernetes object: %v", err)
+	}
+	text, err := json.Marshal(head)
+	return string(text), err
+}
+
+// takeSource is a resource without our annotation: its YAML, and the object with the file it came from.
+func takeSource(res *resource.Resource) (string, document, error) {
+	object, err := res.Map()
+	if err != nil {
+		return "", document{}, invalidf("kustomize", "%s: not a Kubernetes object", res.CurId())
+	}
+	source := overlaySource
 	metadata, _ := object["metadata"].(map[string]any)
 	if annotations, ok := metadata["annotations"].(map[string]any); ok {
 		if from, ok := annotations[sourceAnnotation].(string); ok {
@@ -118,11 +134,36 @@ func takeSource(res interface{ MarshalJSON() ([]byte, error) }) (text, source st
 			}
 		}
 	}
-	if body, err = json.Marshal(object); err != nil {
-		return "", "", err
+	body, err := json.Marshal(object)
+	if err != nil {
+		return "", document{}, invalidf("kustomize", "%s: %v", res.CurId(), err)
 	}
-	block, err := yaml.JSONToYAML(body)
-	return string(bytes.TrimSuffix(block, []byte("\n"))), source, err
+	parsed, err := parseObject("kustomize", source, body)
+	if err != nil {
+		return "", document{}, err
+	}
+	if len(parsed) != 1 {
+		return "", document{}, invalidf("kustomize", "%s: a list within a list", res.CurId())
+	}
+	text, err := goyaml.Marshal(datesAsText(object))
+	return strings.TrimSuffix(string(text), "\n"), parsed[0], err
+}
+
+// datesAsText replaces what YAML reads as a date by the text that JSON has for it.
+func datesAsText(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, item := range value {
+			value[key] = datesAsText(item)
+		}
+	case []any:
+		for i, item := range value {
+			value[i] = datesAsText(item)
+		}
+	case time.Time:
+		return value.Format(time.RFC3339Nano)
+	}
+	return value
 }
 
 // overlay is an opened kustomization: the files it may see and the folder to build.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	release "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 	"sigs.k8s.io/yaml"
 )
@@ -36,6 +37,39 @@ type header struct {
 		Name      string `json:"name"`
 		Namespace string `json:"namespace"`
 	} `json:"metadata"`
+}
+
+// rendered is what templates, files or an overlay gave: the manifests as text, in Helm's install order,
+// and the objects in them; each hook and its object.
+type rendered struct {
+	manifests   []releaseutil.Manifest
+	objects     []document
+	hooks       []*release.Hook
+	hookObjects []document
+}
+
+// split separates hooks from manifests as Helm does, and parses both.
+func split(source string, files map[string]string) (*rendered, error) {
+	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	if err != nil {
+		return nil, &invalid{source: source, message: err.Error()}
+	}
+	objects, err := parseManifests(source, manifests)
+	if err != nil {
+		return nil, err
+	}
+	output := &rendered{manifests: manifests, objects: objects, hooks: hooks}
+	for _, h := range hooks {
+		parsed, err := parseDocument(source, h.Path, h.Manifest)
+		if err != nil {
+			return nil, err
+		}
+		if len(parsed) != 1 {
+			return nil, invalidf(source, "%s: the hook %s holds %d objects; a hook must be one object", h.Path, h.Name, len(parsed))
+		}
+		output.hookObjects = append(output.hookObjects, parsed[0])
+	}
+	return output, nil
 }
 
 func parseManifests(source string, manifests []releaseutil.Manifest) ([]document, error) {

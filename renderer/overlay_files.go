@@ -66,6 +66,7 @@ func (f *overlayFiles) addInput(file string, fields map[string]any, input []docu
 		}
 		stream.WriteString("---\n")
 		stream.Write(marked)
+		stream.WriteString("\n")
 	}
 	f.memory[filepath.Join(filepath.Dir(file), renderedName)] = stream.Bytes()
 	return f.setFields(file, fields)
@@ -77,7 +78,7 @@ func (f *overlayFiles) setFields(file string, fields map[string]any) error {
 	return err
 }
 
-// markSource is the document as YAML, with its file in an annotation.
+// markSource is the object with its file in an annotation, as JSON, which is YAML too.
 func markSource(d document) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(d.body))
 	decoder.UseNumber()
@@ -92,11 +93,7 @@ func markSource(d document) ([]byte, error) {
 		metadata["annotations"] = annotations
 	}
 	annotations[sourceAnnotation] = d.source
-	body, err := json.Marshal(object)
-	if err != nil {
-		return nil, err
-	}
-	return yaml.JSONToYAML(body)
+	return json.Marshal(object)
 }
 
 func (f *overlayFiles) relative(path string) string {

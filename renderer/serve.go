@@ -8,7 +8,6 @@ import (
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	release "helm.sh/helm/v4/pkg/release/v1"
-	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 )
 
 // maxOutput bounds what one request may render, in bytes of YAML.
@@ -33,7 +32,7 @@ func serve(frames *wire, memoryMiB int64, confined bool) {
 
 // giveBack returns memory to the system after a request that took much, so that an idle process is small.
 func giveBack() {
-	const much = 64 << 20
+	const much = 48 << 20
 	var statistics runtime.MemStats
 	runtime.ReadMemStats(&statistics)
 	if statistics.HeapSys-statistics.HeapReleased > much {
@@ -85,13 +84,13 @@ func render(r *request, frames *wire) (*answer, error) {
 	if err := checkSize(source, files); err != nil {
 		return nil, err
 	}
-	hooks, manifests, err := split(source, files)
+	output, err := split(source, files)
 	if err != nil {
 		return nil, err
 	}
 	if r.Kustomize != nil {
 		source = "kustomize"
-		if hooks, manifests, err = applyOverlay(r, hooks, manifests); err != nil {
+		if output, err = applyOverlay(r, output); err != nil {
 			return nil, err
 		}
 	}
@@ -99,16 +98,10 @@ func render(r *request, frames *wire) (*answer, error) {
 	if r.Helm != nil {
 		namespace = r.Helm.Release.Namespace
 	}
-	return result, fill(result, source, namespace, hooks, manifests, crds)
-}
-
-// split separates hooks from manifests and puts both in Helm's install order.
-func split(source string, files map[string]string) ([]*release.Hook, []releaseutil.Manifest, error) {
-	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
-	if err != nil {
-		return nil, nil, &invalid{source: source, message: err.Error()}
+	if err := refuseDuplicates(source, namespace, output.objects); err != nil {
+		return nil, err
 	}
-	return hooks, manifests, nil
+	return result, result.fill(source, output, crds)
 }
 
 func checkSize(source string, files map[string]string) error {
@@ -122,16 +115,9 @@ func checkSize(source string, files map[string]string) error {
 	return nil
 }
 
-// fill parses what was rendered into the answer.
-func fill(result *answer, source, namespace string, hooks []*release.Hook, manifests []releaseutil.Manifest, crds []document) error {
-	objects, err := parseManifests(source, manifests)
-	if err != nil {
-		return err
-	}
-	if err := refuseDuplicates(source, namespace, objects); err != nil {
-		return err
-	}
-	for _, object := range objects {
+// fill puts what was rendered into the answer.
+func (result *answer) fill(source string, output *rendered, crds []document) error {
+	for _, object := range output.objects {
 		result.Objects = append(result.Objects, sourced{object.source})
 		result.bodies = append(result.bodies, object.body)
 	}
@@ -139,22 +125,16 @@ func fill(result *answer, source, namespace string, hooks []*release.Hook, manif
 		result.CRDs = append(result.CRDs, sourced{crd.source})
 		result.bodies = append(result.bodies, crd.body)
 	}
-	for _, h := range hooks {
-		parsed, err := parseDocument(source, h.Path, h.Manifest)
-		if err != nil {
-			return err
-		}
-		if len(parsed) != 1 {
-			return invalidf(source, "%s: the hook %s holds %d objects; a hook must be one object", h.Path, h.Name, len(parsed))
-		}
+	for i, h := range output.hooks {
 		result.Hooks = append(result.Hooks, describeHook(h))
-		result.bodies = append(result.bodies, parsed[0].body)
+		result.bodies = append(result.bodies, output.hookObjects[i].body)
 	}
-	result.Manifest = manifestText(manifests)
+	result.Manifest = manifestText(output.manifests)
 	size := len(result.Manifest)
 	for _, body := range result.bodies {
 		size += len(body.(rawBody))
 	}
+	// The objects and their text are two copies of the same.
 	if size > 2*maxOutput {
 		return invalidf(source, "rendered %d MiB of objects, more than the limit of %d MiB", size>>21, maxOutput>>20)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -19,6 +20,9 @@ type tree struct {
 func openTree(path, root string) (*tree, error) {
 	if root == "" {
 		root = path
+	}
+	if !filepath.IsAbs(path) || !filepath.IsAbs(root) {
+		return nil, errors.New("a path that is not absolute")
 	}
 	realRoot, err := filepath.EvalSymlinks(filepath.Clean(root))
 	if err != nil {

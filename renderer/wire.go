@@ -23,7 +23,7 @@ type wire struct {
 // newWire reads frames ahead of the program, so that the parent's end of the pipe going away ends the
 // process even in the middle of a request.
 func newWire(in io.Reader, out io.Writer) *wire {
-	w := &wire{in: make(chan []byte), out: bufio.NewWriterSize(out, 64<<10)}
+	w := &wire{in: make(chan []byte), out: newWriter(out)}
 	go func() {
 		reader := bufio.NewReaderSize(in, 64<<10)
 		for {
@@ -39,6 +39,8 @@ func newWire(in io.Reader, out io.Writer) *wire {
 	}()
 	return w
 }
+
+func newWriter(out io.Writer) *bufio.Writer { return bufio.NewWriterSize(out, 64<<10) }
 
 func readFrame(reader io.Reader) ([]byte, error) {
 	var header [4]byte

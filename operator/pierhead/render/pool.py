@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+from pierhead.engine.outcome import ReconcileError
 from pierhead.render.errors import RendererCrashed, RenderOutOfMemory, RenderTimeout
 from pierhead.render.process import RendererProcess, is_large
 from pierhead.render.protocol import (
@@ -26,6 +27,9 @@ from pierhead.render.protocol import (
 )
 
 _ADVICE = "look for a loop or a recursion that never ends, or render less at once"
+
+# Of the deadline: a process that got less processor time than this was not let run.
+_BUSY_SHARE = 0.1
 
 _BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 10.0
@@ -90,10 +94,12 @@ class RendererPool:
 
         Raises RendererCrashed then.
         """
+        starts = [asyncio.create_task(self._running(slot)) for slot in self._slots]
         try:
-            await asyncio.gather(*(self._running(slot) for slot in self._slots))
+            await asyncio.gather(*starts)
         except BaseException:
             await self.stop()
+            await asyncio.gather(*starts, return_exceptions=True)
             raise
 
     async def stop(self) -> None:
@@ -171,6 +177,7 @@ class RendererPool:
     ) -> list[Any]:
         """Sends a request and answers lookups until the renderer has answered."""
         remaining = self._deadline
+        cpu_before = process.cpu_seconds()
         while True:
             started = self._clock()
             try:
@@ -178,14 +185,22 @@ class RendererPool:
                     await process.send(encoded)
                     lines = await process.receive()
             except TimeoutError as error:
-                raise RenderTimeout(
-                    f"rendering did not end within {self._deadline:g} s: {_ADVICE}", source=source
-                ) from error
+                raise self._late(process, cpu_before, source) from error
             remaining -= self._clock() - started
             call = decode_lookup(lines[0])
             if call is None:
                 return lines
             encoded = await _answer(call, lookup)
+
+    def _late(self, process: RendererProcess, cpu_before: float | None, source: str) -> ReconcileError:
+        """Whose fault a missed deadline is. Nothing in a template waits, so a busy process is the input's."""
+        cpu = process.cpu_seconds()
+        if cpu_before is not None and cpu is not None and cpu - cpu_before < self._deadline * _BUSY_SHARE:
+            return RendererCrashed(
+                f"rendering did not end within {self._deadline:g} s, of which it was let run for only "
+                f"{cpu - cpu_before:.1f} s: the operator needs more CPU"
+            )
+        return RenderTimeout(f"rendering did not end within {self._deadline:g} s: {_ADVICE}", source=source)
 
     async def _running(self, slot: _Slot) -> RendererProcess:
         if self._stopped:
@@ -195,6 +210,8 @@ class RendererPool:
         if slot.process is not None:
             await self._discard(slot)
         await asyncio.sleep(max(0.0, slot.not_before - self._clock()))
+        if self._stopped:
+            raise RendererCrashed("the operator is stopping")
         try:
             process = await RendererProcess.start(self._path, memory_mib=self._memory_mib)
         except RendererCrashed:

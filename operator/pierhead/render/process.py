@@ -28,11 +28,14 @@ _STDERR_LINES = 40
 _WORDS = 200
 _PIPE_BYTES = 2**20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
-# How Go's runtime says that memory, or the stack, came to its limit.
+# How Go's runtime ends when memory, or the stack, comes to its limit. A failed allocation deep in the
+# runtime ends in a fault of its own; a program without C code has no other way to that.
 _STARVED = re.compile(
     r"^(fatal error|runtime): "
     r".*(out of memory|cannot allocate memory|stack exceeds|stack overflow|new OS thread)"
+    r"|^SIGSEGV: segmentation violation"
 )
 
 
@@ -119,6 +122,14 @@ class RendererProcess:
         except (OSError, ValueError):
             return 0
         return (int(resident) - int(shared)) * _PAGE_BYTES
+
+    def cpu_seconds(self) -> float | None:
+        """The processor time it has used; None where that cannot be read."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+        except (OSError, ValueError, IndexError):
+            return None
 
     async def send(self, frame: bytes) -> None:
         """Sends one frame. Raises RendererCrashed when the process is gone."""

@@ -188,7 +188,7 @@ def encode_request(identifier: str, request: RenderRequest, *, lookup: bool) -> 
 def _chart(chart: Chart) -> dict[str, Any]:
     release = chart.release
     return {
-        "chart": str(chart.path),
+        "chart": _path(chart.path),
         "root": _path(chart.root),
         "values": chart.values,
         "release": {
@@ -220,7 +220,8 @@ def _manifests(manifests: PlainManifests) -> dict[str, Any]:
 
 
 def _path(path: Path | None) -> str:
-    return str(path) if path else ""
+    # The renderer works from another folder.
+    return str(path.absolute()) if path else ""
 
 
 def frame(message: Mapping[str, Any]) -> bytes:

@@ -154,6 +154,23 @@ async def test_hooks_pass_through_the_overlay_only_when_asked(pool: RendererPool
         assert identities(rendering.crds) == [("CustomResourceDefinition", "widgets.example.com")]
 
 
+async def test_values_come_through_an_overlay_as_they_are(pool: RendererPool) -> None:
+    data = {
+        "long": "x y " * 3000,
+        "lines": "a\n---\nb: |\n  c\n",
+        "date": "2026-01-02",
+        "word": "yes",
+        "number": "010",
+        "empty": "",
+        "odd": "\u0001\u2028\u00e9\U0001f600 <&> \\ \"'",
+        "k" * 200: "v",
+    }
+    text = yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": data})
+    rendering = await pool.render(of_text({"namePrefix": "p-"}, text))
+    assert rendering.objects[0].object["data"] == data
+    assert yaml.safe_load(rendering.manifest)["data"] == data
+
+
 async def test_an_overlay_applies_to_plain_manifests(pool: RendererPool) -> None:
     inline = {"patches": [{"target": {"kind": "Deployment"}, "patch": REPLACE_REPLICAS}]}
     rendering = await pool.render(of_text(inline))
