@@ -69,3 +69,30 @@ def config_map(
     if labels:
         metadata["labels"] = labels
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+OWNER = {"example.com/owner": "me"}
+"""The labels of the objects of `app`."""
+
+
+def app(namespace: str, *, replicas: int = 0, image: str = "nginx") -> list[dict[str, Any]]:
+    """The four objects of Flux's benchmark."""
+    selector = {"app": "web"}
+
+    def obj(api_version: str, kind: str, **fields: Any) -> dict[str, Any]:
+        metadata = {"name": "web", "namespace": namespace, "labels": dict(OWNER)}
+        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    template = {"metadata": {"labels": selector}, "spec": {"containers": [{"name": "c", "image": image}]}}
+    return [
+        obj("networking.k8s.io/v1", "Ingress", spec={"rules": [{"http": {"paths": [path]}}]}),
+        obj(
+            "apps/v1",
+            "Deployment",
+            spec={"replicas": replicas, "selector": {"matchLabels": selector}, "template": template},
+        ),
+        obj("v1", "Service", spec={"selector": selector, "ports": [{"port": 80}]}),
+        obj("v1", "ServiceAccount"),
+    ]

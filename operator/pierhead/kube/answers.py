@@ -32,7 +32,9 @@ class ApplyAnswer:
     object: Object
     created: bool
     date: datetime | None
-    """The API server's clock."""
+    """The API server's clock when it answered."""
+    seconds: float
+    """How long that took."""
 
 
 def accept_for(metadata_only: bool) -> str:

@@ -216,7 +216,8 @@ class Client:
             repeatable=True,
         )
         answer = await self._transport.send(call)
-        return ApplyAnswer(typed(answer.value, resource), answer.code == _CREATED, answer.date)
+        made = typed(answer.value, resource)
+        return ApplyAnswer(made, answer.code == _CREATED, answer.date, answer.seconds)
 
     async def json_patch(
         self,

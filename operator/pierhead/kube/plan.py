@@ -6,9 +6,9 @@ of the same plan that does not exist yet is left to the apply, with the reason.
 
 An object exists or not by the dry run's status code. It would change if the dry run moved the time of our
 entry in managedFields, which moves whenever an apply adds, changes or removes a field of ours (documented at
-metav1.ManagedFieldsEntry). A time within two seconds of the API server's present may be an earlier apply's:
-then the object is taken to change, which costs a write that changes nothing, or is read where the caller
-wants to know.
+metav1.ManagedFieldsEntry). A time within two seconds of the dry run, by the API server's clock, may be an
+earlier apply's: then the object is taken to change, which costs a write that changes nothing, or is read
+where the caller wants to know.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -275,9 +275,14 @@ class _Planner:
 
 
 def lately_changed(answer: ApplyAnswer, field_manager: str) -> bool:
-    """Whether our fields changed within the last two seconds, by this apply as far as can be told."""
+    """Whether our fields may have been changed by this very apply, dry run or not.
+
+    The time is set before admission webhooks are asked, and the date after them.
+    """
     moved_at = _moved_at(answer.object, field_manager)
-    return moved_at is not None and (answer.date is None or answer.date - moved_at < _RECENT)
+    if moved_at is None or answer.date is None:
+        return moved_at is not None
+    return answer.date - moved_at < _RECENT + timedelta(seconds=answer.seconds)
 
 
 def _moved_at(obj: Object, field_manager: str) -> datetime | None:

@@ -64,6 +64,8 @@ class Answer:
     code: int
     value: Any
     date_text: str | None
+    seconds: float
+    """How long it took, all tries included."""
 
     @property
     def date(self) -> datetime | None:
@@ -111,13 +113,15 @@ class Transport:
     async def send(self, call: Call) -> Answer:
         """The answer to a call. Raises ApiError."""
         throttled, renewed, cut = 0, False, False
+        started = self._clock()
         while True:
             try:
                 async with self._open(self._session, call) as response:
                     body = await response.read()
                     if response.status < _FAILURE:
                         date = response.headers.get("Date")
-                        return Answer(response.status, await self._value(body), date)
+                        value = await self._value(body)
+                        return Answer(response.status, value, date, self._clock() - started)
                     error = await self._error(response, body, call)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as failure:
                 if call.repeatable and not cut and not isinstance(failure, aiohttp.ClientConnectorError):

@@ -4,17 +4,12 @@ import asyncio
 import copy
 import secrets
 
-import pytest
-
 from pierhead.engine.outcome import Denied, Invalid, Throttled, Transient
 from pierhead.kube import errors
 from pierhead.kube.apply import apply_staged, dry_run_all, remembered
-from pierhead.kube.client import Client
 from pierhead.kube.credentials import Identity
-from pierhead.kube.discovery import Discovery
 from pierhead.kube.inventory import Entry
 from pierhead.kube.plan import Action, plan
-from pierhead.kube.prune import owned_by, prune
 from pierhead.kube.resources import (
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -23,52 +18,9 @@ from pierhead.kube.resources import (
     SERVICES,
     ResourceType,
 )
-from support.objects import config_map, credentials_of, definition
-from support.proxy import Proxy, status_body
+from support.objects import OWNER, app, config_map, definition
+from support.proxy import status_body
 from support.waiting import eventually
-
-OWNER = {"example.com/owner": "me"}
-
-
-@pytest.fixture
-async def proxy(sandbox):
-    async with Proxy.started(credentials_of(sandbox)) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def client(proxy):
-    client = await Client.connect(proxy.credentials, user_agent="under-test")
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-async def discovery(kube):
-    return Discovery(kube)
-
-
-def app(namespace, *, replicas=0, image="nginx"):
-    """The four objects of Flux's benchmark."""
-    selector = {"app": "web"}
-
-    def obj(api_version, kind, **fields):
-        metadata = {"name": "web", "namespace": namespace, "labels": dict(OWNER)}
-        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
-
-    backend = {"service": {"name": "web", "port": {"number": 80}}}
-    path = {"path": "/", "pathType": "Prefix", "backend": backend}
-    template = {"metadata": {"labels": selector}, "spec": {"containers": [{"name": "c", "image": image}]}}
-    return [
-        obj("networking.k8s.io/v1", "Ingress", spec={"rules": [{"http": {"paths": [path]}}]}),
-        obj(
-            "apps/v1",
-            "Deployment",
-            spec={"replicas": replicas, "selector": {"matchLabels": selector}, "template": template},
-        ),
-        obj("v1", "Service", spec={"selector": selector, "ports": [{"port": 80}]}),
-        obj("v1", "ServiceAccount"),
-    ]
 
 
 def actions(found):
@@ -400,95 +352,3 @@ async def test_an_immutable_field_is_refused_in_the_dry_run_and_recognised(clien
     (failure,) = (await plan(client, discovery, other)).failures
     assert isinstance(failure.error, errors.ApiError)
     assert errors.immutable_fields(failure.error) == ("spec.selector",)
-
-
-async def installed(client, discovery, namespace):
-    result = await apply_staged(client, discovery, app(namespace))
-    assert result.failures == ()
-    return [done.entry for done in result.applied]
-
-
-async def test_pruning_deletes_in_reverse_and_proves_it(client, proxy, discovery, namespace):
-    stale = await installed(client, discovery, namespace)
-    proxy.requests.clear()
-    pruned = await prune(client, discovery, stale, owned=owned_by(labels=OWNER))
-    assert [entry.kind for entry in pruned.gone] == ["Ingress", "Deployment", "Service", "ServiceAccount"]
-    assert pruned.remaining == ()
-    assert proxy.count("delete") == 4
-    again = await prune(client, discovery, stale, owned=owned_by(labels=OWNER))
-    assert set(again.gone) == set(stale)
-    assert proxy.count("delete") == 4
-
-
-async def test_what_is_not_ours_or_to_be_kept_is_released_and_not_deleted(
-    client, proxy, discovery, namespace, kube
-):
-    stale = await installed(client, discovery, namespace)
-    keep = {"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}}
-    await kube.merge_patch(SERVICES, "web", namespace, keep)
-    theirs = {"metadata": {"labels": {"example.com/owner": "you"}}}
-    await kube.merge_patch(DEPLOYMENTS, "web", namespace, theirs)
-    pruned = await prune(client, discovery, stale, owned=owned_by(labels=OWNER))
-    assert {entry.kind for entry in pruned.released} == {"Service", "Deployment"}
-    assert {entry.kind for entry in pruned.gone} == {"Ingress", "ServiceAccount"}
-    assert proxy.count("delete") == 2
-    await kube.get(SERVICES, "web", namespace)
-
-
-async def test_a_held_object_survives_until_it_is_gone(client, discovery, namespace, kube):
-    held = config_map("held", namespace, dict(OWNER))
-    held["metadata"]["finalizers"] = ["example.com/hold"]
-    await kube.create(CONFIG_MAPS, held)
-    entry = Entry.of(held)
-    for _ in range(2):
-        pruned = await prune(client, discovery, [entry], owned=owned_by(labels=OWNER))
-        assert pruned.remaining == (entry,)
-        assert pruned.errors == ()
-    await kube.merge_patch(CONFIG_MAPS, "held", namespace, {"metadata": {"finalizers": None}})
-    pruned = await prune(client, discovery, [entry], owned=owned_by(labels=OWNER))
-    assert pruned.gone == (entry,)
-
-
-async def test_an_object_made_anew_meanwhile_is_judged_anew(client, proxy, discovery, namespace, kube):
-    await kube.create(CONFIG_MAPS, config_map("a", namespace, dict(OWNER)))
-
-    async def swap(_request):
-        await kube.delete(CONFIG_MAPS, "a", namespace)
-        await kube.create(CONFIG_MAPS, config_map("a", namespace, {"example.com/owner": "you"}))
-
-    proxy.fail(verb="delete", action=swap, passes=True)
-    entry = Entry.of(config_map("a", namespace))
-    pruned = await prune(client, discovery, [entry], owned=owned_by(labels=OWNER))
-    assert pruned.released == (entry,)
-    assert (await kube.get(CONFIG_MAPS, "a", namespace))["metadata"]["labels"]["example.com/owner"] == "you"
-
-
-async def test_a_refused_delete_survives_with_its_error(client, proxy, discovery, namespace, kube):
-    await kube.create(CONFIG_MAPS, config_map("a", namespace, dict(OWNER)))
-    entry = Entry.of(config_map("a", namespace))
-    proxy.fail(verb="delete", status=403, body=status_body(403, "Forbidden", "no"))
-    pruned = await prune(client, discovery, [entry], owned=owned_by(labels=OWNER))
-    assert [str(survivor.error) for survivor in pruned.errors] == ["no"]
-    assert pruned.remaining == (entry,)
-
-
-async def test_definitions_are_never_deleted_and_objects_of_kinds_that_are_gone_are_gone(
-    client, proxy, discovery, namespace
-):
-    stale = [
-        Entry("apiextensions.k8s.io", "CustomResourceDefinition", "", "widgets.example.com", "v1"),
-        Entry("gone.example.com", "Widget", namespace, "w", "v1"),
-    ]
-    pruned = await prune(client, discovery, stale, owned=owned_by())
-    assert pruned.released == (stale[0],)
-    assert pruned.gone == (stale[1],)
-    assert proxy.requests == []
-
-
-async def test_a_retired_version_does_not_hide_the_object(client, discovery, namespace, kube):
-    await kube.create(CONFIG_MAPS, config_map("a", namespace, dict(OWNER)))
-    entry = Entry("", "ConfigMap", namespace, "a", "v1beta1")
-    pruned = await prune(client, discovery, [entry], owned=owned_by(labels=OWNER))
-    assert pruned.gone == (entry,)
-    with pytest.raises(errors.NotFound):
-        await kube.get(CONFIG_MAPS, "a", namespace)

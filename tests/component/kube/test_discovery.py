@@ -7,7 +7,6 @@ from random import Random
 import pytest
 
 from pierhead.engine.outcome import Transient, Waiting
-from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery, Timing
 from pierhead.kube.errors import UnknownKind
 from pierhead.kube.resources import (
@@ -20,8 +19,8 @@ from pierhead.kube.resources import (
     NAMESPACES,
 )
 from pierhead.kube.watch import Pace
-from support.objects import credentials_of, definition
-from support.proxy import Proxy, status_body
+from support.objects import definition
+from support.proxy import status_body
 from support.waiting import eventually
 
 
@@ -30,19 +29,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-@pytest.fixture
-async def proxy(sandbox):
-    async with Proxy.started(credentials_of(sandbox)) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def client(proxy):
-    client = await Client.connect(proxy.credentials, user_agent="under-test")
-    yield client
-    await client.close()
 
 
 @pytest.fixture
@@ -151,7 +137,12 @@ async def test_where_crds_may_not_be_watched_polling_finds_the_kind(kube, client
     with pytest.raises(UnknownKind):
         await discovery.resource_for(f"{group}/v1", "Gadget")
     appeared = asyncio.Event()
-    discovery.on_change(lambda _appeared, _vanished: appeared.set())
+
+    def look(came, _went):
+        if group in {resource.group for resource in came}:
+            appeared.set()
+
+    discovery.on_change(look)
     await kube.create(CUSTOM_RESOURCE_DEFINITIONS, definition("Gadget", group))
     await asyncio.wait_for(appeared.wait(), 20)
     assert discovery.error is not None

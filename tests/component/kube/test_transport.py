@@ -11,22 +11,9 @@ from pierhead.kube.client import Client
 from pierhead.kube.credentials import Credentials
 from pierhead.kube.resources import CONFIG_MAPS
 from pierhead.kube.watch import Watch
-from support.objects import config_map, credentials_of
-from support.proxy import Proxy, status_body
+from support.objects import config_map
+from support.proxy import status_body
 from support.waiting import eventually
-
-
-@pytest.fixture
-async def proxy(sandbox):
-    async with Proxy.started(credentials_of(sandbox)) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def client(proxy):
-    client = await Client.connect(proxy.credentials, user_agent="under-test", read_timeout=5)
-    yield client
-    await client.close()
 
 
 class Counts:

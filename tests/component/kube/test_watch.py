@@ -10,13 +10,12 @@ import pytest
 from pierhead.engine.outcome import Transient
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube import errors
-from pierhead.kube.client import Client
 from pierhead.kube.credentials import Identity
 from pierhead.kube.resources import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, ResourceType
 from pierhead.kube.watch import Pace, Watch
 from pierhead.kube.watch_set import WatchKey, WatchSet
-from support.objects import config_map, credentials_of, definition, served
-from support.proxy import Proxy, status_body
+from support.objects import config_map, definition, served
+from support.proxy import status_body
 from support.waiting import eventually
 
 FAST = Pace(first_backoff=0.01, longest_backoff=0.1)
@@ -49,19 +48,6 @@ class Told:
 
     def names(self):
         return sorted(key.name for key in self.live)
-
-
-@pytest.fixture
-async def proxy(sandbox):
-    async with Proxy.started(credentials_of(sandbox)) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def client(proxy):
-    client = await Client.connect(proxy.credentials, user_agent="under-test")
-    yield client
-    await client.close()
 
 
 @pytest.fixture
