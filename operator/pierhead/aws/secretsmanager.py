@@ -1,12 +1,13 @@
 """Reading Secrets Manager with the fewest calls.
 
 Invariants: reads of one (identity, region, secret, version) that wait at the same time share one answer, and
-an answer never serves another identity; reads of current versions that meet within a few milliseconds go out
-in batches of twenty; no value is held longer than the reads that wait for it; one secret that cannot be read
-never costs another its answer.
+an answer never serves another identity; reads of current versions that meet within a few milliseconds, or
+while another batch is under way, go out in twenties; no value is held longer than the reads that wait for it;
+one secret that cannot be read never costs another its answer.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,9 @@ CURRENT: Final = "AWSCURRENT"
 BATCH_SIZE: Final = 20
 WINDOW_SECONDS: Final = 0.005
 """How long the first read of a batch waits for others."""
+
+PATIENCE_SECONDS: Final = 0.1
+"""How much longer it waits while another batch of its lane is under way: busier means fuller batches."""
 
 DENIED_SECONDS: Final = 3600.0
 """How long a denied BatchGetSecretValue is remembered, so that a granted one is found."""
@@ -85,6 +89,16 @@ class _Wish:
     answer: asyncio.Future[SecretVersion | Exception]
 
 
+@dataclass(slots=True)
+class _Pending:
+    """Wishes of one lane that wait for others."""
+
+    timer: asyncio.TimerHandle
+    wishes: list[_Wish] = field(default_factory=list)
+    ripe: bool = False
+    """Whether they have waited long enough, and only wait for the call under way."""
+
+
 class SecretReader:
     """Reads for all objects of the operator."""
 
@@ -103,7 +117,8 @@ class SecretReader:
         self._batches = TokenBuckets(lambda: TokenBucket(batches_per_second, batches_per_second))
         self._gets = TokenBuckets(lambda: TokenBucket(gets_per_second, gets_per_second))
         self._wishes: dict[_Read, _Wish] = {}
-        self._pending: dict[_Lane, tuple[list[_Wish], asyncio.TimerHandle]] = {}
+        self._pending: dict[_Lane, _Pending] = {}
+        self._under_way: Counter[_Lane] = Counter()
         self._denied_until: dict[_Lane, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -157,23 +172,42 @@ class SecretReader:
         if wish.read.version_stage != CURRENT or wish.read.version_id or self._batch_denied(lane):
             self._spawn([wish])
             return
-        if lane not in self._pending:
-            timer = asyncio.get_running_loop().call_later(self._window, self._flush, lane)
-            self._pending[lane] = ([], timer)
-        wishes, _ = self._pending[lane]
-        wishes.append(wish)
-        if len(wishes) == BATCH_SIZE:
+        pending = self._pending.get(lane)
+        if pending is None:
+            timer = asyncio.get_running_loop().call_later(self._window, self._window_over, lane)
+            pending = self._pending[lane] = _Pending(timer)
+        pending.wishes.append(wish)
+        if len(pending.wishes) == BATCH_SIZE:
             self._flush(lane)
 
-    def _flush(self, lane: _Lane) -> None:
-        wishes, timer = self._pending.pop(lane)
-        timer.cancel()
-        self._spawn(wishes)
+    def _window_over(self, lane: _Lane) -> None:
+        """Sends what has met, or lets it meet more until the call under way is answered."""
+        pending = self._pending[lane]
+        if lane not in self._under_way:
+            self._flush(lane)
+            return
+        pending.ripe = True
+        pending.timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._flush, lane)
 
-    def _spawn(self, wishes: list[_Wish]) -> None:
+    def _flush(self, lane: _Lane) -> None:
+        pending = self._pending.pop(lane)
+        pending.timer.cancel()
+        self._under_way[lane] += 1
+        self._spawn(pending.wishes).add_done_callback(lambda _task: self._ended(lane))
+
+    def _ended(self, lane: _Lane) -> None:
+        self._under_way[lane] -= 1
+        if not self._under_way[lane]:
+            del self._under_way[lane]
+        pending = self._pending.get(lane)
+        if pending is not None and pending.ripe:
+            self._flush(lane)
+
+    def _spawn(self, wishes: list[_Wish]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(self._answer(wishes))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _answer(self, wishes: list[_Wish]) -> None:
         """Answers every one of these wishes, whatever happens."""

@@ -22,10 +22,11 @@ def error(code: str, message: str = "no", operation: str = "GetSecretValue") -> 
 
 
 class FakeAws:
-    """What SecretReader asks of AwsSessions: answers after a tenth of a second, and keeps count."""
+    """What SecretReader asks of AwsSessions: answers after a while, and keeps count."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, AwsIdentity, dict[str, Any]]] = []
+        self.seconds = 0.1
         self.broken: dict[str, AwsError] = {}
         """Error of a secret."""
         self.batch_error: AwsError | None = None
@@ -79,7 +80,7 @@ class FakeClient:
 
     async def call(self, operation: str, /, **parameters: Any) -> dict[str, Any]:
         self._aws.calls.append((operation, self._identity, parameters))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(self._aws.seconds)
         handler: Handler = getattr(self._aws, operation)
         return handler(**parameters)
 
@@ -112,6 +113,37 @@ async def test_reads_that_meet_go_out_in_twenties() -> None:
     assert [version.string for version in found] == [f"value of {name}" for name in names]
     assert aws.operations() == ["batch_get_secret_value"] * 3
     assert [len(parameters["SecretIdList"]) for _, _, parameters in aws.calls] == [20, 20, 5]
+
+
+@virtual_time
+async def test_reads_that_come_while_a_batch_is_under_way_wait_for_each_other() -> None:
+    aws = FakeAws()
+    reader = reader_of(aws)
+
+    async def late(number: int) -> Any:
+        await asyncio.sleep(0.02 * (number // 2))
+        return await reader.read(ME, REGION, f"s{number}")
+
+    began = now()
+    await asyncio.gather(*(late(number) for number in range(8)))
+
+    assert [len(parameters["SecretIdList"]) for _, _, parameters in aws.calls] == [2, 6]
+    assert now() - began < 0.25
+
+
+@virtual_time
+async def test_a_batch_that_hangs_holds_nobody_up_for_long() -> None:
+    aws = FakeAws()
+    aws.seconds = 60
+    reader = reader_of(aws)
+    slow = asyncio.create_task(read_all(reader, ["a", "b"]))
+    await asyncio.sleep(1)
+    aws.seconds = 0.1
+    began = now()
+    await read_all(reader, ["c", "d"])
+
+    assert now() - began < 0.25
+    await slow
 
 
 @virtual_time
