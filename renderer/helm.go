@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io/fs"
 	"path"
 	"runtime/debug"
@@ -63,14 +64,21 @@ func renderChart(r *request, frames *wire, result *answer) (map[string]string, [
 	if err := validateValues(c, coalesced); err != nil {
 		return nil, nil, err
 	}
+	// Now, not later: a template may put anything into its values, even themselves.
+	if result.Values, err = json.Marshal(coalesced); err != nil {
+		return nil, nil, invalidf("values", "chart %s: %v", c.Name(), err)
+	}
+	defaults, err := json.Marshal(c.Values)
+	if err != nil {
+		return nil, nil, invalidf("values", "chart %s: %v", c.Name(), err)
+	}
+	result.Chart = &chartAnswer{Metadata: c.Metadata, Values: defaults}
 	renderer := engine.Engine{CustomTemplateFuncs: template.FuncMap{"lookup": lookupFunction(r.Lookup, frames)}}
 	files, err := renderer.Render(c, top)
 	if err != nil {
 		return nil, nil, &invalid{source: "helm", message: causeFirst(err.Error())}
 	}
 	result.Notes = takeNotes(c, files)
-	result.Values = coalesced
-	result.Chart = &chartAnswer{Metadata: c.Metadata, Values: c.Values}
 	if !h.IncludeCRDs {
 		return files, nil, nil
 	}

@@ -58,15 +58,15 @@ type capabilityRequest struct {
 // answer is the first line of an answer; the bodies of objects, crds and hooks follow in that order,
 // one a line.
 type answer struct {
-	ID       string         `json:"id"`
-	Error    *answerError   `json:"error,omitempty"`
-	Objects  []sourced      `json:"objects"`
-	CRDs     []sourced      `json:"crds"`
-	Hooks    []hook         `json:"hooks"`
-	Notes    string         `json:"notes"`
-	Manifest string         `json:"manifest"`
-	Chart    *chartAnswer   `json:"chart"`
-	Values   map[string]any `json:"values"`
+	ID       string          `json:"id"`
+	Error    *answerError    `json:"error,omitempty"`
+	Objects  []sourced       `json:"objects"`
+	CRDs     []sourced       `json:"crds"`
+	Hooks    []hook          `json:"hooks"`
+	Notes    string          `json:"notes"`
+	Manifest string          `json:"manifest"`
+	Chart    *chartAnswer    `json:"chart"`
+	Values   json.RawMessage `json:"values"`
 	bodies   []any
 }
 
@@ -92,8 +92,8 @@ type hook struct {
 }
 
 type chartAnswer struct {
-	Metadata any            `json:"metadata"`
-	Values   map[string]any `json:"values"`
+	Metadata any             `json:"metadata"`
+	Values   json.RawMessage `json:"values"`
 }
 
 // invalid is an error of the input: only another input helps.

@@ -34,7 +34,7 @@ _BUSY_SHARE = 0.1
 _BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 10.0
 
-# An idle process keeps some 10 MiB, and up to 64 MiB of what it may need again.
+# An idle process keeps some 15 MiB, and up to 48 MiB of what it may need again.
 _KEPT_MIB = 96
 
 
@@ -147,7 +147,7 @@ class RendererPool:
     ) -> list[Any]:
         process = await self._running(slot)
         try:
-            lines = await self._converse(process, encoded, lookup, source=_blame(request))
+            lines, refused = await self._converse(process, encoded, lookup, source=_blame(request))
         except RenderTimeout:
             await self._discard(slot)
             raise
@@ -164,18 +164,24 @@ class RendererPool:
             self._count_crash(slot)
             raise RendererCrashed(_with_words(error.message, process.last_words)) from error
         except BaseException:
-            # Cancelled, or a lookup failed: the process is in the middle of something.
+            # Cancelled, say: the process is in the middle of something.
             self._discard_later(slot)
             raise
         slot.crashes = 0
         if process.kept_bytes() > self._kept:
             self._discard_later(slot)
+        if refused is not None:
+            raise refused
         return lines
 
     async def _converse(
         self, process: RendererProcess, encoded: bytes, lookup: Lookup | None, *, source: str
-    ) -> list[Any]:
-        """Sends a request and answers lookups until the renderer has answered."""
+    ) -> tuple[list[Any], ReconcileError | None]:
+        """Sends a request and answers lookups until the renderer has answered.
+
+        Returns the answer, and what a lookup failed with; no template goes on after that.
+        """
+        refused: ReconcileError | None = None
         remaining = self._deadline
         cpu_before = process.cpu_seconds()
         while True:
@@ -189,8 +195,12 @@ class RendererPool:
             remaining -= self._clock() - started
             call = decode_lookup(lines[0])
             if call is None:
-                return lines
-            encoded = await _answer(call, lookup)
+                return lines, refused
+            try:
+                encoded = await _answer(call, lookup)
+            except ReconcileError as error:
+                refused = error
+                encoded = frame({"error": "refused"})
 
     def _late(self, process: RendererProcess, cpu_before: float | None, source: str) -> ReconcileError:
         """Whose fault a missed deadline is. Nothing in a template waits, so a busy process is the input's."""

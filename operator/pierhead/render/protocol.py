@@ -115,7 +115,8 @@ class LookupCall:
 Lookup = Callable[[LookupCall], Awaitable[Mapping[str, Any] | Sequence[Mapping[str, Any]] | None]]
 """Answers a `lookup`: an object (a list object too), a list of objects, or None for what is not there.
 
-What it raises ends the render, and is what `render` raises.
+What it raises ends the render, and is what `render` raises. It should be a ReconcileError: any other
+exception costs the process.
 """
 
 

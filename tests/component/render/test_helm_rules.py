@@ -81,9 +81,22 @@ async def test_a_refused_lookup_is_what_the_render_ends_in(pool: RendererPool) -
     async def lookup(_: LookupCall) -> None:
         raise Denied("secrets is forbidden")
 
+    await pool.render(of_chart(CHARTS / "simple"))
+    before = pool.pids
     with pytest.raises(Denied, match="secrets is forbidden"):
         await pool.render(of_chart(CHARTS / "dynamic"), lookup)
-    assert await pool.render(of_chart(CHARTS / "simple"))
+    await pool.render(of_chart(CHARTS / "simple"))
+    assert pool.pids == before
+
+
+async def test_a_template_may_spoil_its_values_without_harm(pool: RendererPool, tmp_path: Path) -> None:
+    template = (
+        '{{ $_ := set .Values "self" .Values }}{{ $_ := set .Values "f" (float64 "NaN") }}'
+        '{{ $_ := set .Values "t" now }}' + CONFIG_MAP
+    )
+    chart = write_chart(tmp_path, {"x.yaml": template, "values.yaml": "a: 1"})
+    rendering = await pool.render(of_chart(chart))
+    assert rendering.values == rendering.chart_values == {"a": 1}
 
 
 async def test_lookups_are_bounded(pool: RendererPool, tmp_path: Path) -> None:
