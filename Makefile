@@ -50,8 +50,8 @@ bench: binaries ## One benchmark: make bench NAME=cold_apps N=200
 	@$(BIN)/python -m bench.$(NAME) -n $(N)
 
 .PHONY: manifests
-manifests: setup ## Write crds/, the chart's copies and deploy/ from the models and the chart
-	@$(BIN)/python -m pierhead.crds
+manifests: binaries ## Write crds/, the chart's copies and deploy/ from the models and the chart
+	@$(BIN)/python tools/manifests.py
 
 .PHONY: lock
 lock: setup ## Resolve the dependencies again

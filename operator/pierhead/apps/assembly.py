@@ -35,7 +35,7 @@ def app_release_reconciler(
     """The reconciler, with nothing started yet."""
     store = ArtifactStore(settings.artifact_directory, limit_bytes=settings.artifact_cache_mib * _MIB)
     revisions = Revisions()
-    objects = ReleaseObjects(client, discovery, revisions)
+    objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     collaborators = Collaborators(
         client=client,
         discovery=discovery,

@@ -47,8 +47,12 @@ _METADATA_IS_ENOUGH = frozenset(
 class ReleaseObjects:
     """The objects of all releases."""
 
-    def __init__(self, client: Client, discovery: Discovery, revisions: Revisions) -> None:
+    def __init__(
+        self, client: Client, discovery: Discovery, revisions: Revisions, *, namespaces: Sequence[str] = ()
+    ) -> None:
+        """`namespaces` are those the operator works in; none means all."""
         self._discovery = discovery
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._live = LiveObjects()
         self._objects = WatchSet(client, self._live.handle)
         self._secrets = WatchSet(client, revisions.handle)
@@ -56,7 +60,10 @@ class ReleaseObjects:
     async def start(self, wake: Wake) -> None:
         """Watches the releases' Secrets; their objects are watched as releases come."""
         self._live.start(wake)
-        await self._secrets.ensure(WatchKey(SECRETS, label_selector=HELM_SECRETS, metadata_only=True))
+        for namespace in self._namespaces:
+            await self._secrets.ensure(
+                WatchKey(SECRETS, namespace, label_selector=HELM_SECRETS, metadata_only=True)
+            )
 
     async def stop(self) -> None:
         """Ends all watches."""
@@ -187,9 +194,12 @@ class ReleaseObjects:
 
     async def _watch(self, subject: Subject, resource: ResourceType) -> None:
         metadata_only = resource.kind in _METADATA_IS_ENOUGH
-        ours = WatchKey(resource, label_selector=RELEASE_LABEL, metadata_only=metadata_only)
         try:
-            await self._objects.ensure(ours, subject.key)
+            for namespace in self._namespaces if resource.namespaced else (None,):
+                await self._objects.ensure(
+                    WatchKey(resource, namespace, label_selector=RELEASE_LABEL, metadata_only=metadata_only),
+                    subject.key,
+                )
         except Forbidden:
             if subject.client.identity is None:
                 raise

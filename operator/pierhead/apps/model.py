@@ -325,6 +325,7 @@ class AppReleaseStatus(Status):
 RESOURCE = CustomResource(
     kind="AppRelease",
     plural="appreleases",
+    description="One application: a Helm chart, a Kustomize overlay, or both; applied, and kept as written.",
     short_names=("apprel",),
     spec=AppReleaseSpec,
     status=AppReleaseStatus,
