@@ -49,7 +49,9 @@ class Timing:
     poll: float = 600.0
     """The API server is asked this often in any case: aggregated APIs come and go without a CRD."""
     poll_missed: float = 30.0
-    """As `poll`, while somebody asked for a kind that is unknown."""
+    """As `poll`, while somebody waits for a kind that is unknown."""
+    remember: float = 3600.0
+    """Whoever has not asked for an unknown kind for this long waits no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Discovery:
         self._table: _Table | None = None
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
-        self._missed = False
+        self._missed: dict[tuple[str, str], float] = {}
+        """Group and kind of what was asked for in vain, and when last."""
         self._changed = asyncio.Event()
         self._awaited: dict[str, tuple[bool, float]] = {}
         self._callbacks: list[OnChange] = []
@@ -103,7 +106,7 @@ class Discovery:
             found = table.kinds.get((api_version, kind))
         if found is None:
             group, _ = split_api_version(api_version)
-            raise self._unknown(group, f"no kind {kind} in {api_version}")
+            raise self._unknown(group, kind, f"no kind {kind} in {api_version}")
         return found
 
     async def resource_in_group(self, group: str, kind: str) -> ResourceType:
@@ -112,7 +115,7 @@ class Discovery:
         if found is None:
             found = _in_group(await self._refreshed(), group, kind)
         if found is None:
-            raise self._unknown(group, f"no kind {kind} in the API group {group or 'core'}")
+            raise self._unknown(group, kind, f"no kind {kind} in the API group {group or 'core'}")
         return found
 
     async def api_versions(self) -> frozenset[str]:
@@ -191,6 +194,11 @@ class Discovery:
             for name, (expected, since) in self._awaited.items()
             if (name in served) != expected and since > limit
         }
+        kinds = {(resource.group, resource.kind) for resource in table.kinds.values()}
+        limit = self._clock() - self._timing.remember
+        self._missed = {
+            missed: asked for missed, asked in self._missed.items() if missed not in kinds and asked > limit
+        }
 
     async def _current(self) -> _Table:
         return self._table if self._table is not None else await self._ask(self._asked_at)
@@ -219,20 +227,19 @@ class Discovery:
     def _tell(self, before: frozenset[ResourceType], after: frozenset[ResourceType]) -> None:
         if before == after:
             return
-        self._missed = False
         for callback in list(self._callbacks):
             try:
                 callback(after - before, before - after)
             except Exception:  # noqa: BLE001 (one listener's bug must not cost the others the news)
                 _log.exception("discovery callback failed")
 
-    def _unknown(self, group: str, message: str) -> ReconcileError:
+    def _unknown(self, group: str, kind: str, message: str) -> ReconcileError:
         if self._table is not None and group in self._table.stale:
             return Transient(f"{message}: the aggregated API that serves {group} does not answer")
         if not self._missed:
-            self._missed = True
             # Where CRDs may not be watched, polling is what finds the kind.
             self._changed.set()
+        self._missed[group, kind] = self._clock()
         return UnknownKind(message)
 
 
