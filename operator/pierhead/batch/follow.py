@@ -74,7 +74,7 @@ class Follower:
     def submitted(self, key: ObjectKey, access: Access, jobs: Mapping[str, Followed]) -> None:
         """Follows in addition jobs that Batch accepted just now."""
         if jobs:
-            self._place(key, access).add(jobs)
+            self._place(key, access).add(key, jobs)
 
     def forget(self, key: ObjectKey) -> None:
         """Follows nothing for this BatchJob any more."""
@@ -82,15 +82,15 @@ class Follower:
         if access is not None:
             self.follow(key, access, {})
 
-    def seen(self, access: Access) -> Mapping[str, Seen]:
-        """The jobs as they were last seen, by id."""
+    def seen(self, key: ObjectKey, access: Access) -> Mapping[str, Seen]:
+        """A BatchJob's jobs as they were last seen, by id."""
         running = self._running.get(access)
-        return running.poller.seen if running else {}
+        return running.poller.seen(key) if running else {}
 
-    def glimpses(self, access: Access) -> Mapping[str, Glimpse]:
-        """What is known about the children of running arrays, by the array's id."""
+    def glimpses(self, key: ObjectKey, access: Access) -> Mapping[str, Glimpse]:
+        """What is known about the children of a BatchJob's running arrays, by the array's id."""
         running = self._running.get(access)
-        return running.poller.glimpses if running else {}
+        return running.poller.glimpses(key) if running else {}
 
     def trouble(self, access: Access) -> ReconcileError | None:
         """Why the jobs cannot be looked at, while that is so."""

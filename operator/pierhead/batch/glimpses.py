@@ -11,8 +11,12 @@ from pierhead.aws.batch import BatchClient
 from pierhead.batch.children import glimpse, stuck_reason
 from pierhead.batch.jobs import Glimpse, Seen
 from pierhead.engine.outcome import ReconcileError, Throttled
+from pierhead.engine.resource import ObjectKey
 
 CALLS_PER_POLL = 4
+
+Reference = tuple[ObjectKey, str]
+"""A job by whose it is and its id: two objects may claim one id, and only one of them is right."""
 
 _STUCK_AFTER = 4
 """Polls in which nothing of an array was starting or running before it is asked why."""
@@ -33,41 +37,41 @@ class _Past:
 
 
 class Glimpses:
-    """What is known about the children of running arrays, by the array's id."""
+    """What is known about the children of running arrays."""
 
     def __init__(self, client: BatchClient) -> None:
-        self.found: dict[str, Glimpse] = {}
+        self.found: dict[Reference, Glimpse] = {}
         self._client = client
-        self._past: dict[str, _Past] = {}
+        self._past: dict[Reference, _Past] = {}
         self._poll = 0
         self._calls_left = 0
 
-    def forget(self, job_id: str) -> None:
+    def forget(self, array: Reference) -> None:
         """Drops what is known about an array."""
-        self.found.pop(job_id, None)
-        self._past.pop(job_id, None)
+        self.found.pop(array, None)
+        self._past.pop(array, None)
 
-    async def refresh(self, arrays: Mapping[str, Seen]) -> list[str]:
-        """Looks at the children of some of these arrays; the ids of those about which something new is known.
+    async def refresh(self, arrays: Mapping[Reference, Seen]) -> list[Reference]:
+        """Looks at the children of some of these arrays; those about which something new is known.
 
         Called once a poll.
         """
         self._poll += 1
         self._calls_left = min(CALLS_PER_POLL, self._calls_left + CALLS_PER_POLL)
-        for job_id, seen in arrays.items():
-            known = self._past.setdefault(job_id, _Past())
+        for array, seen in arrays.items():
+            known = self._past.setdefault(array, _Past())
             known.idle_polls = known.idle_polls + 1 if seen.idle else 0
-        due = [job_id for job_id, seen in arrays.items() if self._due(job_id, seen)]
+        due = [array for array, seen in arrays.items() if self._due(array, seen)]
         changed = []
-        for job_id in sorted(due, key=lambda job_id: self._past[job_id].looked_at):
+        for array in sorted(due, key=lambda array: self._past[array].looked_at):
             if self._calls_left <= 0:
                 break
-            past = self._past.get(job_id)
+            past = self._past.get(array)
             if past is None:
                 continue
             try:
-                if await self._look(job_id, past, arrays[job_id]):
-                    changed.append(job_id)
+                if await self._look(array, past, arrays[array]):
+                    changed.append(array)
             except Throttled:
                 break
             except ReconcileError:
@@ -76,8 +80,8 @@ class Glimpses:
                 past.looked_at = self._poll
         return changed
 
-    def _due(self, job_id: str, seen: Seen) -> bool:
-        past, known = self._past[job_id], self.found.get(job_id, Glimpse())
+    def _due(self, array: Reference, seen: Seen) -> bool:
+        past, known = self._past[array], self.found.get(array, Glimpse())
         moved = seen.counts.ended > 0 and (
             past.seen is None
             or (past.seen.counts.succeeded, past.seen.counts.failed)
@@ -89,8 +93,8 @@ class Glimpses:
     def _stuck(past: _Past) -> bool:
         return past.idle_polls >= _STUCK_AFTER and (past.idle_polls - _STUCK_AFTER) % _STUCK_AGAIN == 0
 
-    async def _look(self, job_id: str, past: _Past, seen: Seen) -> bool:
-        before = self.found.get(job_id, Glimpse())
+    async def _look(self, array: Reference, past: _Past, seen: Seen) -> bool:
+        before, (_, job_id) = self.found.get(array, Glimpse()), array
         found, calls = await glimpse(self._client, job_id, seen, before, moved=past.seen)
         if self._stuck(past):
             found = replace(found, stuck=await stuck_reason(self._client, job_id))
@@ -100,6 +104,6 @@ class Glimpses:
         self._calls_left -= calls
         past.looked_at, past.seen = self._poll, seen
         # The array may have been forgotten meanwhile.
-        if job_id in self._past:
-            self.found[job_id] = found
+        if array in self._past:
+            self.found[array] = found
         return found != before

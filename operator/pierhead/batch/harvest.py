@@ -57,7 +57,7 @@ def _end_of(seen: Seen) -> ShardState:
 
 def lose(situation: Situation, shards: tuple[Shard, ...]) -> None:
     """Closes jobs that Batch has forgotten: what is not known to have succeeded counts as failed for good."""
-    glimpses = situation.shared.follower.glimpses(situation.access)
+    glimpses = situation.glimpses
     for shard in shards:
         state, indexes = situation.state, situation.indexes_of(shard)
         succeeded = indexes.at_places(glimpses.get(shard.job_id or "", Glimpse()).succeeded)

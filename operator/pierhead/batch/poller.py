@@ -5,8 +5,7 @@ only when something that it shows has changed; failures slow the loop down and n
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
@@ -14,7 +13,7 @@ from random import Random
 import structlog
 
 from pierhead.aws.batch import BatchClient, Job, chunks
-from pierhead.batch.glimpses import Glimpses
+from pierhead.batch.glimpses import Glimpses, Reference
 from pierhead.batch.jobs import Counts, Glimpse, Seen, just_submitted
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError
@@ -33,7 +32,6 @@ _log = structlog.get_logger(__name__)
 class Followed:
     """A job to follow."""
 
-    key: ObjectKey
     name: str
     """The name it must have: a job of another name is none of ours."""
     size: int
@@ -51,15 +49,14 @@ class Poller:
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        self.seen: dict[str, Seen] = {}
         self.trouble: ReconcileError | None = None
         self._client = client
         self._poll_seconds = poll_seconds
         self._wake = wake
         self._now = now
         self._random = random
-        self._jobs: dict[str, Followed] = {}
-        self._of: defaultdict[ObjectKey, set[str]] = defaultdict(set)
+        self._jobs: dict[ObjectKey, dict[str, Followed]] = {}
+        self._seen: dict[Reference, Seen] = {}
         self._glimpses = Glimpses(client)
         self._unseen = asyncio.Event()
         self._failures = 0
@@ -69,37 +66,43 @@ class Poller:
         """Whether there is nothing to look at."""
         return not self._jobs
 
-    @property
-    def glimpses(self) -> Mapping[str, Glimpse]:
-        """What is known about the children of running arrays, by the array's id."""
-        return self._glimpses.found
+    def seen(self, key: ObjectKey) -> dict[str, Seen]:
+        """The jobs of this key as they were last seen, by id."""
+        known = ((job_id, self._seen.get((key, job_id))) for job_id in self._jobs.get(key, ()))
+        return {job_id: seen for job_id, seen in known if seen is not None}
+
+    def glimpses(self, key: ObjectKey) -> dict[str, Glimpse]:
+        """What is known about the children of this key's running arrays, by the array's id."""
+        found = ((job_id, self._glimpses.found.get((key, job_id))) for job_id in self._jobs.get(key, ()))
+        return {job_id: glimpse for job_id, glimpse in found if glimpse is not None}
 
     def replace(self, key: ObjectKey, jobs: Mapping[str, Followed]) -> None:
         """Makes these, by job id, the jobs of this key."""
-        for job_id in self._of.pop(key, set()) - jobs.keys():
-            del self._jobs[job_id]
-            self.seen.pop(job_id, None)
-            self._glimpses.forget(job_id)
+        for job_id in self._jobs.pop(key, {}).keys() - jobs.keys():
+            self._seen.pop((key, job_id), None)
+            self._glimpses.forget((key, job_id))
         if jobs:
-            self._jobs.update(jobs)
-            self._of[key] = set(jobs)
-        if not jobs.keys() <= self.seen.keys():
+            self._jobs[key] = dict(jobs)
+        if any((key, job_id) not in self._seen for job_id in jobs):
             self._unseen.set()
 
-    def add(self, jobs: Mapping[str, Followed]) -> None:
+    def add(self, key: ObjectKey, jobs: Mapping[str, Followed]) -> None:
         """Follows in addition jobs that were accepted just now."""
         for job_id, job in jobs.items():
-            self._jobs[job_id] = job
-            self._of[job.key].add(job_id)
-            self.seen[job_id] = just_submitted(job.size)
+            self._jobs.setdefault(key, {})[job_id] = job
+            self._seen[key, job_id] = just_submitted(job.size)
 
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
             urgent = await self._wait()
-            ids = [job_id for job_id in self._jobs if job_id not in self.seen or not urgent]
+            every = [(key, job_id) for key, jobs in self._jobs.items() for job_id in jobs]
             try:
-                await self._look(ids, children=not urgent)
+                if urgent:
+                    await self._look([job for job in every if job not in self._seen])
+                else:
+                    await self._look(every)
+                    await self._glimpse()
             except ReconcileError as error:
                 self._failed(error)
             except Exception as error:  # noqa: BLE001 (the loop outlives any bug, and shows it)
@@ -125,31 +128,33 @@ class Poller:
         self._unseen.clear()
         return True
 
-    async def _look(self, ids: Iterable[str], *, children: bool) -> None:
+    async def _look(self, references: Sequence[Reference]) -> None:
         moved: set[ObjectKey] = set()
-        for some in chunks(ids):
-            answer = await self._client.describe_jobs(some)
-            now = self._now()
-            for job_id in some:
-                followed = self._jobs.get(job_id)
-                if followed is None:
-                    continue
-                before = self.seen.get(job_id)
-                seen = self._judge(followed, answer.get(job_id), before, now)
-                if seen != before:
-                    self.seen[job_id] = seen
-                    moved.add(followed.key)
+        answer: dict[str, Job] = {}
+        for ids in chunks(dict.fromkeys(job_id for _, job_id in references)):
+            answer |= await self._client.describe_jobs(ids)
+        now = self._now()
+        for key, job_id in references:
+            followed = self._jobs.get(key, {}).get(job_id)
+            if followed is None:
+                continue
+            before = self._seen.get((key, job_id))
+            seen = self._judge(followed, answer.get(job_id), before, now)
+            if seen != before:
+                self._seen[key, job_id] = seen
+                moved.add(key)
         for key in moved:
             self._wake(key)
-        if children:
-            arrays = {
-                job_id: self.seen[job_id]
-                for job_id, job in self._jobs.items()
-                if job.size > 1 and job_id in self.seen
-            }
-            for job_id in await self._glimpses.refresh(arrays):
-                if job_id in self._jobs:
-                    self._wake(self._jobs[job_id].key)
+
+    async def _glimpse(self) -> None:
+        arrays = {
+            (key, job_id): self._seen[key, job_id]
+            for key, jobs in self._jobs.items()
+            for job_id, job in jobs.items()
+            if job.size > 1 and (key, job_id) in self._seen
+        }
+        for key, _ in await self._glimpses.refresh(arrays):
+            self._wake(key)
 
     @staticmethod
     def _judge(followed: Followed, job: Job | None, before: Seen | None, now: datetime) -> Seen:
@@ -178,5 +183,5 @@ class Poller:
             self._wake_all()
 
     def _wake_all(self) -> None:
-        for key in list(self._of):
+        for key in list(self._jobs):
             self._wake(key)

@@ -7,9 +7,11 @@ names; whatever is wrong is told with the field at fault.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pierhead.aws.batch import BatchClient, BatchClients
+from pierhead.aws.errors import BadRequest
 from pierhead.aws.policy import Policy, Power
 from pierhead.batch.definition import DIGEST_TAG, definition_request
 from pierhead.batch.follow import Access
@@ -113,7 +115,7 @@ class Preparation:
                 digest = request["tags"][DIGEST_TAG]
                 active = await client.active_definitions(request["jobDefinitionName"])
                 equal = [entry.arn for entry in active if entry.tags.get(DIGEST_TAG) == digest]
-                arn = equal[0] if equal else await client.register_definition(request)
+                arn = equal[0] if equal else await _register(client, request)
                 if len(self._definitions) >= _REMEMBERED:
                     self._definitions.clear()
                 self._definitions[key] = arn
@@ -123,6 +125,14 @@ class Preparation:
                 asyncio.Lock, {key: lock for key, lock in self._locks.items() if lock.locked()}
             )
         return arn
+
+
+async def _register(client: BatchClient, request: Mapping[str, Any]) -> str:
+    try:
+        return await client.register_definition(request)
+    except BadRequest as error:
+        error.field = "spec.template.container"
+        raise
 
 
 async def _existing(client: BatchClient, name: str) -> str:

@@ -88,9 +88,11 @@ def status_of(
     )
 
 
-def dismantled(stored: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """The stored status of a BatchJob that is being deleted, with its jobs as they are."""
+def with_shards(stored: Mapping[str, Any], state: State) -> dict[str, Any]:
+    """The stored status with the shards as they are: where the rest is not known anew, or of no interest."""
     shards = [_json(shard) for shard in (*state.ended, *state.open)]
+    if not shards:
+        return {name: value for name, value in stored.items() if name != "shards"}
     return {**stored, "shards": shards}
 
 

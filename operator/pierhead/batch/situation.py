@@ -14,7 +14,7 @@ from pierhead.batch.decide import Facts, Limits
 from pierhead.batch.definition import map_limit, spec_digest
 from pierhead.batch.follow import Access, Follower
 from pierhead.batch.indexes import IndexSet
-from pierhead.batch.jobs import FailedChild, Seen
+from pierhead.batch.jobs import FailedChild, Glimpse, Seen
 from pierhead.batch.ledger import Ledger
 from pierhead.batch.memory import Memory
 from pierhead.batch.model import BatchJobSpec
@@ -22,7 +22,7 @@ from pierhead.batch.names import JobNames
 from pierhead.batch.poller import Followed
 from pierhead.batch.preparation import Preparation
 from pierhead.batch.record import IndexRecords
-from pierhead.batch.report import View, dismantled, status_of
+from pierhead.batch.report import View, status_of, with_shards
 from pierhead.batch.state import State, load
 from pierhead.batch.status import BatchJobStatus, Failure, Shard
 from pierhead.engine.outcome import Invalid
@@ -121,7 +121,12 @@ class Situation:
     @property
     def seen(self) -> Mapping[str, Seen]:
         """The jobs as they were last seen, by id."""
-        return self.shared.follower.seen(self.access)
+        return self.shared.follower.seen(self.resource.key, self.access)
+
+    @property
+    def glimpses(self) -> Mapping[str, Glimpse]:
+        """What is known about the children of running arrays, by the array's id."""
+        return self.shared.follower.glimpses(self.resource.key, self.access)
 
     @property
     def wish(self) -> tuple[int, str]:
@@ -138,7 +143,7 @@ class Situation:
 
     def followed(self, shard: Shard) -> Followed:
         """The shard as the follower knows it."""
-        return Followed(self.resource.key, self.job_name(shard), shard.size)
+        return Followed(self.job_name(shard), shard.size)
 
     def follow(self) -> None:
         """Makes the open shards' jobs those that are followed."""
@@ -171,7 +176,7 @@ class Situation:
 
     def view(self) -> View:
         """What is seen of the jobs of the open shards."""
-        glimpses = self.shared.follower.glimpses(self.access)
+        glimpses = self.glimpses
         succeeded, failed = IndexSet(), IndexSet()
         failures: list[Failure] = []
         for shard in self.state.open:
@@ -211,7 +216,7 @@ class Situation:
     async def status(self, *, completion: datetime | None = None) -> dict[str, Any]:
         """The status's own fields, after saving the index record. `completion`: when all had succeeded."""
         if self.resource.deleting:
-            return dismantled(self.resource.status, self.state)
+            return with_shards(self.resource.status, self.state)
         record = await self.shared.records.save(self.resource, self.state.ledger)
         return status_of(self.state, self.view(), self._stored, record, completion=completion)
 

@@ -22,7 +22,7 @@ from pierhead.batch.decide import decide
 from pierhead.batch.harvest import harvest, lose
 from pierhead.batch.launch import find, launch
 from pierhead.batch.moves import moved
-from pierhead.batch.report import conditions_of, final_conditions, kept_conditions
+from pierhead.batch.report import conditions_of, final_conditions, kept_conditions, with_shards
 from pierhead.batch.situation import Situation, conditions_in
 from pierhead.batch.submission import terminate
 from pierhead.engine.outcome import Conflict, Outcome, ReconcileError, Transient, Waiting
@@ -61,13 +61,17 @@ async def _end(situation: Situation, action: Action) -> Outcome:
     resource, previous = situation.resource, conditions_in(situation.resource)
     trouble = situation.shared.follower.trouble(situation.access)
     if trouble is not None and isinstance(action, Rest | Look):
-        raise _again(trouble)
+        error = _again(trouble)
+        error.status = with_shards(resource.status, situation.state) if action == Look() else None
+        raise error
     match action:
         case Refused():
             refusal = situation.memory.refusal
             raise _again(refusal.error) if refusal else Waiting("submissions are paused")
         case Look():
-            return Outcome(status=resource.status, conditions=kept_conditions(previous))
+            # What the jobs do is not known yet; which they are may be known better than it is stored.
+            status = with_shards(resource.status, situation.state)
+            return Outcome(status=status, conditions=kept_conditions(previous))
         case Release():
             await resource.remove_finalizer(FINALIZER)
             return Outcome(status=resource.status, conditions=kept_conditions(previous))

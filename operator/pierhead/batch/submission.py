@@ -67,11 +67,15 @@ def adopted(shard: Shard, jobs: Sequence[ListedJob], now: datetime) -> tuple[Sha
     """
     if not jobs:
         return shard, []
-    oldest, *twins = jobs
+    oldest, *others = jobs
+    twins = [job.id for job in others]
     if shard.job_id == oldest.id:
-        return shard, [job.id for job in twins]
+        return shard, twins
+    if shard.job_id is not None and shard.job_id not in twins:
+        # Our own is the twin, and so new that it is not listed yet.
+        twins.append(shard.job_id)
     adoption = {"state": "Submitted", "job_id": oldest.id, "since": to_text(now)}
-    return shard.model_copy(update=adoption), [job.id for job in twins]
+    return shard.model_copy(update=adoption), twins
 
 
 async def terminate(client: BatchClient, ids: Iterable[str], why: str) -> list[str]:
