@@ -8,8 +8,7 @@ not part of the manifest, as Helm does it. Source: Helm `pkg/action/validate.go`
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
+from pierhead.apps.documents import DocumentError, load_all
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.model import GROUP
@@ -26,9 +25,9 @@ _LIST_SUFFIX = "List"
 def parse_manifest(manifest: str) -> list[Object]:
     """The objects of a stored manifest. Raises Invalid when it is not one."""
     try:
-        documents = list(yaml.load_all(manifest, Loader=yaml.CSafeLoader))
-    except yaml.YAMLError:
-        raise Invalid("the stored manifest is not YAML", reason="DamagedRelease") from None
+        documents = load_all(manifest)
+    except DocumentError as error:
+        raise Invalid(f"the stored manifest is {error}", reason="DamagedRelease") from None
     return [document for document in documents if isinstance(document, dict)]
 
 

@@ -9,22 +9,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
+from pierhead.apps.documents import DocumentError, load
 from pierhead.engine.outcome import Invalid
 
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
-
-
-class _Loader(yaml.CSafeLoader):
-    """PyYAML's safe loader without dates: `2024-01-01` in a values file is a string to Helm."""
-
-
-# PyYAML keeps its resolvers on the class, by the first character of a scalar.
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
+LARGEST = 1_048_576
+"""Characters of one values file: what a release's Secret could hold."""
 
 
 def parse(text: str, *, field: str) -> dict[str, Any]:
@@ -32,16 +21,16 @@ def parse(text: str, *, field: str) -> dict[str, Any]:
 
     Raises Invalid, naming `field` and never the text: values may hold secrets.
     """
-    try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise Invalid(f"not YAML: {error.problem}{where}", reason="InvalidValues", field=field) from None
-    except yaml.YAMLError:
+    if len(text) > LARGEST:
         raise Invalid(
-            "not YAML: it has characters YAML forbids", reason="InvalidValues", field=field
-        ) from None
+            f"values of {len(text)} characters; at most {LARGEST} are read",
+            reason="InvalidValues",
+            field=field,
+        )
+    try:
+        document = load(text)
+    except DocumentError as error:
+        raise Invalid(str(error), reason="InvalidValues", field=field) from None
     if document is None:
         return {}
     if not isinstance(document, dict):

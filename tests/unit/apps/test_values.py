@@ -17,7 +17,7 @@ from pierhead.engine.outcome import Invalid
         ("day: 2024-01-01", {"day": "2024-01-01"}),
         ("moment: 2001-12-14t21:59:43.10-05:00", {"moment": "2001-12-14t21:59:43.10-05:00"}),
         ("1: one", {"1": "one"}),
-        ("a: {2: x, true: y}", {"a": {"2": "x", "true": "y"}}),
+        ("a: {2: x, true: why}", {"a": {"2": "x", "true": "why"}}),
         ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
     ],
 )
