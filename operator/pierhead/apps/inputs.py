@@ -88,13 +88,20 @@ class InputReader:
         self, source: Source, spec: AppReleaseSpec, key: ObjectKey, *, at: str, force: bool
     ) -> Provided:
         if source.inline is not None:
-            return self._sources.files(source.inline.files)
+            return self._sources.files(source.inline.files, at=f"{at}.inline.files")
         if source.config_map is not None:
             at = f"{at}.configMap"
             obj = await self._read(CONFIG_MAPS, source.config_map.name, key.namespace, at=at)
             return self._sources.config_map(source.config_map, obj, at=at)
         credentials = await self._credentials(source.git, key.namespace, at=at) if source.git else None
-        return self._sources.remote(source, credentials, user=key, interval=self.interval(spec), force=force)
+        return self._sources.remote(
+            source,
+            credentials,
+            user=key,
+            interval=self.interval(spec),
+            force=force,
+            at=f"{at}.git" if source.git else f"{at}.helmRepository",
+        )
 
     async def _credentials(self, git: GitSource, namespace: str, *, at: str) -> Credentials | None:
         if git.secret is None:
@@ -140,7 +147,7 @@ class InputReader:
     def _file(self, artifact: Artifact, spec: AppReleaseSpec, index: int) -> dict[str, Any]:
         assert spec.helm is not None, "values files belong to helm"  # noqa: S101
         at = f"spec.helm.valuesFiles[{index}]"
-        path = inside(artifact.path, (spec.helm.values_files or [])[index])
+        path = inside(artifact.path, (spec.helm.values_files or [])[index], field=at)
         try:
             return helm_values.parse(path.read_text(), field=at)
         except (OSError, UnicodeDecodeError):

@@ -123,7 +123,7 @@ def _chart(spec: AppReleaseSpec, inputs: Inputs, release: Release) -> Chart | No
     if spec.helm is None:
         return None
     root = inputs.source.path
-    path = inside(root, spec.helm.path)
+    path = inside(root, spec.helm.path, field="spec.helm.path")
     packaged = path / CHART_FILE
     if path.is_dir() and packaged.exists():
         path = packaged
@@ -137,7 +137,7 @@ def _overlay(spec: AppReleaseSpec, inputs: Inputs) -> Overlay | None:
     if kustomize.inline is not None:
         return Overlay(inline=kustomize.inline)
     root = (inputs.overlay or inputs.source).path
-    return Overlay(path=inside(root, kustomize.path), root=root)
+    return Overlay(path=inside(root, kustomize.path, field="spec.kustomize.path"), root=root)
 
 
 def _manifests(spec: AppReleaseSpec, inputs: Inputs) -> PlainManifests | None:

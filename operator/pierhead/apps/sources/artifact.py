@@ -5,10 +5,12 @@ and is gone only when the store is over its bound and nobody asked for it lately
 lead out of it.
 """
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from pierhead.engine.outcome import Invalid
 
 GRACE_SECONDS = 600.0
 """An artifact asked for within this time is never evicted: a render may be reading it."""
+
+_UNFIT = frozenset({errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EILSEQ})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class ArtifactStore:
         self._limit = limit_bytes
         self._monotonic = monotonic
         self._used: dict[str, tuple[float, int]] = {}
+        self._lock = threading.Lock()
 
     def find(self, digest: str) -> Path | None:
         """Where the content of a digest is, if it still is."""
@@ -56,7 +61,7 @@ class ArtifactStore:
     def put_files(self, files: Mapping[str, bytes]) -> tuple[str, Path]:
         """Keeps files by relative path; their digest and directory.
 
-        Raises Invalid for a path that leads out of the directory.
+        Raises Invalid for a path that leads out of the directory, or that no file can have beside the others.
         """
         digest = digest_of(files)
         found = self.find(digest)
@@ -66,8 +71,15 @@ class ArtifactStore:
         def write(directory: Path) -> None:
             for name, content in files.items():
                 target = directory / safe_path(name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content)
+                except OSError as error:
+                    if error.errno not in _UNFIT:
+                        raise
+                    raise Invalid(
+                        f"no file can be named {name!r} here: {error.strerror}", reason="InvalidPath"
+                    ) from None
 
         return digest, self.put(digest, write)
 
@@ -84,13 +96,15 @@ class ArtifactStore:
                     f"the source holds {size} bytes and the operator keeps {self._limit}",
                     reason="SourceTooLarge",
                 )
-            if path.exists():
-                shutil.rmtree(path)
-            staging.rename(path)
+            with self._lock:
+                # One that is there may be being read, and holds the same.
+                if digest not in self._used or not path.exists():
+                    shutil.rmtree(path, ignore_errors=True)
+                    staging.rename(path)
+                self._used[digest] = (self._monotonic(), size)
+                self._evict()
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        self._used[digest] = (self._monotonic(), size)
-        self._evict()
         return path
 
     def clear(self) -> None:
@@ -125,19 +139,25 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 def safe_path(name: str) -> PurePosixPath:
     """A relative path that stays where it is put. Raises Invalid for any other."""
     path = PurePosixPath(name)
-    if path.is_absolute() or not path.parts or any(part in {"..", ""} for part in path.parts) or "\\" in name:
+    if path.is_absolute() or not path.parts or ".." in path.parts or {"\\", "\0"} & set(name):
         raise Invalid(f"the path {name!r} leads out of its source", reason="InvalidPath")
     return path
 
 
-def inside(artifact: Path, name: str | None) -> Path:
-    """A path inside an artifact. Raises Invalid when it does not exist there, or leads out of it."""
+def inside(artifact: Path, name: str | None, *, field: str) -> Path:
+    """A path inside an artifact, which `field` of the spec gives.
+
+    Raises Invalid when it does not exist there, or leads out of it.
+    """
     if name is None or name in {".", "./"}:
         return artifact
-    target = artifact / safe_path(name)
+    try:
+        target = artifact / safe_path(name)
+    except Invalid as error:
+        raise Invalid(error.message, reason=error.reason, field=field) from None
     resolved = Path(os.path.realpath(target))
     if not resolved.is_relative_to(os.path.realpath(artifact)):
-        raise Invalid(f"the path {name!r} leads out of its source", reason="InvalidPath")
-    if not target.exists():
-        raise Invalid(f"the source has no {name!r}", reason="PathNotFound")
+        raise Invalid(f"the path {name!r} leads out of its source", reason="InvalidPath", field=field)
+    if not os.path.lexists(target):
+        raise Invalid(f"the source has no {name!r}", reason="PathNotFound", field=field)
     return target

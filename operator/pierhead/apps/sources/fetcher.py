@@ -1,31 +1,41 @@
 """One fetch for everybody who names the same source with the same credentials.
 
-Invariant: a reconcile never waits for a fetch. A source that was never fetched raises `Waiting` and its
-users are woken when it arrives; one that is due is refreshed behind the stale artifact, which stays in
-use, with the failure beside it, until a newer one is there.
+Invariant: a reconcile never waits for a fetch, and no fetch ends without its users knowing. A source that
+was never fetched raises `Waiting` and its users are woken when it arrives; one that is due is refreshed
+behind the stale artifact, which stays in use, with the failure beside it, until a newer one is there.
 """
 
 import asyncio
 import base64
 import binascii
+import copy
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from pierhead.apps.model import ConfigMapSource, Source
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.apps.sources.git import Credentials, GitFetcher
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
+from pierhead.engine.failures import described
 from pierhead.engine.outcome import Invalid, ReconcileError, Transient, Waiting
 from pierhead.engine.resource import ObjectKey
 
-RETRY_SECONDS = 15.0
-
 FETCHING = "Fetching"
 """Reason of the wait for the first fetch of a source."""
+
+RETRY_SECONDS = 15.0
 """Least time between two tries of a fetch that failed."""
+
+_EARLY = 0.85
+"""Part of an interval after which a look counts as due: looks are spread by a tenth, and the fetch that
+the last one began took its time too."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ class _Remote:
 
     artifact: Artifact | None = None
     failure: ReconcileError | None = None
-    due: float = 0.0
+    began: float = float("-inf")
+    """When the last fetch began."""
     task: asyncio.Task[None] | None = None
     users: set[ObjectKey] = field(default_factory=set)
 
@@ -80,13 +91,19 @@ class Sources:
     def forget(self, user: ObjectKey) -> None:
         """Drops what only this user fetched."""
         for name in [name for name, remote in self._remotes.items() if user in remote.users]:
-            self._remotes[name].users.discard(user)
-            if not self._remotes[name].users:
+            remote = self._remotes[name]
+            remote.users.discard(user)
+            if not remote.users:
                 del self._remotes[name]
+                if remote.task is not None:
+                    remote.task.cancel()
 
-    def files(self, files: Mapping[str, str]) -> Provided:
-        """Files written into the spec."""
-        digest, path = self._store.put_files({name: text.encode() for name, text in files.items()})
+    def files(self, files: Mapping[str, str], *, at: str) -> Provided:
+        """Files written into the spec. Raises Invalid for a path that is none."""
+        try:
+            digest, path = self._store.put_files({name: text.encode() for name, text in files.items()})
+        except Invalid as error:
+            raise _placed(error, at) from None
         return Provided(Artifact(revision=digest.removeprefix("sha256:")[:12], digest=digest, path=path))
 
     def config_map(self, source: ConfigMapSource, obj: Mapping[str, Any], *, at: str) -> Provided:
@@ -109,7 +126,10 @@ class Sources:
             files = {item.path: held[item.key] for item in source.items}
         if not files:
             raise Invalid(f"ConfigMap {source.name} is empty", reason="SourceEmpty", field=at)
-        digest, path = self._store.put_files(files)
+        try:
+            digest, path = self._store.put_files(files)
+        except Invalid as error:
+            raise _placed(error, at) from None
         revision = f"{source.name}@{digest.removeprefix('sha256:')[:12]}"
         return Provided(Artifact(revision=revision, digest=digest, path=path))
 
@@ -121,40 +141,45 @@ class Sources:
         user: ObjectKey,
         interval: float,
         force: bool,
+        at: str,
     ) -> Provided:
-        """A source on the network, as last fetched.
+        """A source on the network, as last fetched; `at` is its field in the spec.
 
-        Raises Waiting while the first fetch is under way, or what the fetch raised when it failed.
+        Raises what the fetch raised while none has succeeded, and Waiting while the first is under way.
         """
         name = _identity(source, credentials)
         remote = self._remotes.setdefault(name, _Remote())
         remote.users.add(user)
-        now = self._monotonic()
-        gone = remote.artifact is not None and not remote.artifact.path.exists()
-        if remote.task is None and (now >= remote.due or gone or force):
-            remote.task = asyncio.create_task(self._refresh(remote, source, credentials, interval))
-        if remote.artifact is not None and not gone:
-            self._store.find(remote.artifact.digest)
-            return Provided(remote.artifact, remote.failure)
-        if remote.failure is not None and remote.task is None:
-            raise remote.failure.with_traceback(None)
+        if remote.artifact is not None and self._store.find(remote.artifact.digest) is None:
+            remote.artifact, remote.began = None, float("-inf")
+        due = remote.began + _pause(remote.failure, interval)
+        if remote.task is None and (force or self._monotonic() >= due):
+            remote.began = self._monotonic()
+            remote.task = asyncio.create_task(self._refresh(remote, source, credentials))
+        failure = None if remote.failure is None else _placed(remote.failure, at)
+        if remote.artifact is not None:
+            return Provided(remote.artifact, failure)
+        if failure is not None:
+            raise failure
         raise Waiting("fetching the source", reason=FETCHING)
 
-    async def _refresh(
-        self, remote: _Remote, source: Source, credentials: Credentials | None, interval: float
-    ) -> None:
-        before = remote.artifact
+    async def _refresh(self, remote: _Remote, source: Source, credentials: Credentials | None) -> None:
+        before, failure = remote.artifact, None
         try:
             remote.artifact = await self._fetch(source, credentials, before)
-            failure, wait = None, interval
         except ReconcileError as error:
-            failure, wait = error, RETRY_SECONDS if not error.terminal else max(RETRY_SECONDS, interval)
+            failure = error
         except OSError as error:
             # A full or broken disk is the operator's own trouble, and passes.
-            failure, wait = Transient(f"the source cannot be kept: {error.strerror}"), RETRY_SECONDS
+            failure = Transient(f"the source cannot be kept: {error.strerror}")
+        except Exception as error:  # noqa: BLE001 (its users wait for an end, whatever it is)
+            _log.exception("a fetch hit a bug in pierhead", **described(error))
+            failure = Transient(
+                f"fetching failed with {type(error).__name__}; this is a bug in pierhead, its log says where",
+                reason="InternalError",
+            )
         changed = remote.artifact != before or str(failure) != str(remote.failure)
         remote.failure = failure
-        remote.due = self._monotonic() + wait
         remote.task = None
         if changed:
             for user in remote.users:
@@ -168,6 +193,20 @@ class Sources:
         if source.helm_repository is not None:
             return self._helm_repository.fetch(source.helm_repository, known)
         raise AssertionError("only sources on the network are fetched")
+
+
+def _pause(failure: ReconcileError | None, interval: float) -> float:
+    """Seconds between the beginnings of two fetches."""
+    if failure is None:
+        return interval * _EARLY
+    return max(RETRY_SECONDS, interval * _EARLY) if failure.terminal else RETRY_SECONDS
+
+
+def _placed(error: ReconcileError, at: str) -> ReconcileError:
+    """A copy of the error, its field given as the user wrote it: a source may be named in several places."""
+    placed = copy.copy(error)
+    placed.field = at if error.field is None else f"{at}.{error.field}"
+    return placed
 
 
 def _identity(source: Source, credentials: Credentials | None) -> str:

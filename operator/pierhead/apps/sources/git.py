@@ -2,11 +2,14 @@
 
 Invariant: a repository is hostile. Git runs without the machine's configuration, hooks, credential
 helpers or prompts, speaks only https (and file where the settings allow it), follows no redirect beyond
-the first request, and checks symbolic links out as text, so no file of an artifact leads out of it.
+the first request, and checks symbolic links out as text, so no file of an artifact leads out of it. Nobody
+is given a commit, known as it may be here, that their own address and credentials did not yield.
 """
 
 import asyncio
+import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,8 +20,11 @@ from pierhead.apps.model import GitReference
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.engine.outcome import Denied, Invalid, ReconcileError, Transient
 
-_DENIED = ("Authentication failed", "could not read Username", "403", "401")
-_MISSING = ("couldn't find remote ref", "not our ref", "does not appear to be a git repository", "not found")
+_DENIED = re.compile(r"Authentication failed|could not read (Username|Password)|returned error: 40[13]\b")
+_MISSING = re.compile(
+    r"couldn't find remote ref|not our ref|does not appear to be a git repository|' not found"
+    r"|returned error: 404\b"
+)
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
     "core.symlinks": "false",
@@ -51,18 +57,19 @@ class GitFetcher:
         self._store = store
         self._protocols = "https:file" if allow_file else "https"
         self._timeout = timeout_seconds
+        self._given: dict[str, str] = {}
 
     async def fetch(self, url: str, ref: GitReference | None, credentials: Credentials | None) -> Artifact:
         """The files of the commit that `ref` names now.
 
         Raises Invalid when the repository or reference does not exist, Denied when it is not for us,
-        Transient when it cannot be reached in time.
+        Transient when it cannot be reached in time; fields are relative to the source.
         """
         if url.startswith("file:") and "file" not in self._protocols:
             raise Denied(
                 "file:// sources are off in this operator (setting allow_file_sources)",
                 reason="SourceDenied",
-                field="spec.source.git.url",
+                field="url",
             )
         environment = self._environment(credentials)
         name = _name(ref)
@@ -71,9 +78,11 @@ class GitFetcher:
         )
         commit = ref.commit if ref is not None and ref.commit else _commit(listed, ref, url)
         digest = f"sha1:{commit}"
-        found = self._store.find(digest)
+        who = _fingerprint(url, ref, credentials)
+        found = self._store.find(digest) if self._given.get(who) == commit else None
         if found is None:
             found = await self._checkout(url, commit, digest, environment)
+            self._given[who] = commit
         return Artifact(revision=f"{name}@{commit}", digest=digest, path=found)
 
     async def _checkout(self, url: str, commit: str, digest: str, environment: Mapping[str, str]) -> Path:
@@ -164,6 +173,13 @@ class GitFetcher:
         return environment
 
 
+def _fingerprint(url: str, ref: GitReference | None, credentials: Credentials | None) -> str:
+    """Who asks for what, without the password."""
+    who = f"{credentials.username}\0{credentials.password}" if credentials is not None else ""
+    what = ref.model_dump_json() if ref is not None else ""
+    return hashlib.sha256(f"{url}\0{what}\0{who}".encode()).hexdigest()
+
+
 def _patterns(ref: GitReference | None) -> tuple[str, ...]:
     if ref is not None and ref.branch:
         return (f"refs/heads/{ref.branch}",)
@@ -181,16 +197,14 @@ def _name(ref: GitReference | None) -> str:
 def _commit(listed: str, ref: GitReference | None, url: str) -> str:
     lines = [line.split("\t", 1) for line in listed.splitlines() if "\t" in line]
     if not lines:
-        raise Invalid(f"{url} has no {_name(ref)!r}", reason="ReferenceNotFound", field="spec.source.git.ref")
+        raise Invalid(f"{url} has no {_name(ref)!r}", reason="ReferenceNotFound", field="ref")
     # An annotated tag is listed twice; the peeled line is the commit.
     return next((sha for sha, name in lines if name.endswith("^{}")), lines[0][0])
 
 
 def _error(url: str, text: str) -> ReconcileError:
-    if any(mark in text for mark in _DENIED):
-        return Denied(f"{url} refused our credentials", reason="SourceDenied", field="spec.source.git.secret")
-    if any(mark in text for mark in _MISSING):
-        return Invalid(
-            f"{url} or its reference does not exist", reason="SourceNotFound", field="spec.source.git"
-        )
+    if _DENIED.search(text):
+        return Denied(f"{url} refused our credentials", reason="SourceDenied", field="secret")
+    if _MISSING.search(text):
+        return Invalid(f"{url} or its reference does not exist", reason="SourceNotFound")
     return Transient(f"{url} cannot be fetched", reason="SourceUnreachable")

@@ -41,7 +41,7 @@ class HelmRepositoryFetcher:
 
         A version that was fetched before (`known`) is not asked for again: it is exact, and published
         charts do not change. Raises Invalid when the repository has no such chart or version, or when
-        the digest differs; what `HTTPFiles.fetch` raises besides.
+        the digest differs, fields relative to the source; what `HTTPFiles.fetch` raises besides.
         """
         revision = f"{source.chart}-{source.version}"
         if known is not None and known.revision == revision and self._store.find(known.digest) is not None:
@@ -52,7 +52,9 @@ class HelmRepositoryFetcher:
         url = urljoin(base, entry.url)
         if not url.startswith(("http://", "https://")):
             raise Invalid(
-                f"the index gives an address that is not http: {entry.url!r}", reason="InvalidIndex"
+                f"the index gives an address that is not http: {entry.url!r}",
+                reason="InvalidIndex",
+                field="url",
             )
         fetched = await self._files.fetch(url, limit=CHART_LIMIT)
         content = fetched.content if fetched else b""
@@ -61,7 +63,7 @@ class HelmRepositoryFetcher:
             raise Invalid(
                 f"{revision} has the digest {digest}, and the index says {entry.digest}",
                 reason="DigestMismatch",
-                field="spec.source.helmRepository",
+                field="version",
             )
 
         def write(directory: Path) -> None:
@@ -71,29 +73,44 @@ class HelmRepositoryFetcher:
         return Artifact(revision=revision, digest=f"sha256:{digest}", path=path / CHART_FILE)
 
 
+class _Version:
+    """One entry of an index; only texts of it are looked at. Raises AttributeError when it is no mapping."""
+
+    def __init__(self, entry: Any) -> None:
+        urls = entry.get("urls")
+        self.number = _text(entry.get("version"))
+        self.url = _text(urls[0]) if isinstance(urls, list) and urls else ""
+        self.digest = _text(entry.get("digest"))
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
 def _find(index: bytes, source: HelmRepositorySource) -> _Entry:
     try:
         document: Any = yaml.load(index, Loader=yaml.CSafeLoader)
-        versions = document["entries"].get(source.chart)
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        listed = document["entries"].get(source.chart) or []
+        versions = [_Version(version) for version in listed]
+    except (yaml.YAMLError, TypeError, LookupError, AttributeError, ValueError, RecursionError):
         raise Invalid(
             f"{source.url} has an index.yaml that is not one",
             reason="InvalidIndex",
-            field="spec.source.helmRepository.url",
+            field="url",
         ) from None
     if not versions:
         raise Invalid(
             f"{source.url} has no chart {source.chart!r}",
             reason="ChartNotFound",
-            field="spec.source.helmRepository.chart",
+            field="chart",
         )
     wanted = source.version.removeprefix("v")
     for version in versions:
-        if str(version.get("version", "")).removeprefix("v") == wanted and version.get("urls"):
-            return _Entry(url=str(version["urls"][0]), digest=version.get("digest"))
-    newest = ", ".join(str(version.get("version")) for version in versions[:5])
+        if version.number.removeprefix("v") == wanted and version.url:
+            return _Entry(url=version.url, digest=version.digest or None)
+    newest = ", ".join(version.number for version in versions[:5])
     raise Invalid(
         f"{source.url} has no version {source.version!r} of {source.chart!r}; the newest are {newest}",
         reason="VersionNotFound",
-        field="spec.source.helmRepository.version",
+        field="version",
     )

@@ -7,6 +7,7 @@ import pytest
 from pierhead.apps.model import GitReference
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.git import Credentials, GitFetcher
+from pierhead.apps.sources.git import _error as git_error
 from pierhead.engine.outcome import Denied, Invalid, Transient
 
 
@@ -83,7 +84,7 @@ async def test_no_git_folder_is_kept(repository, fetcher):
 async def test_a_missing_reference_is_named(repository, fetcher):
     with pytest.raises(Invalid, match="no 'gone'") as raised:
         await fetcher.fetch(f"file://{repository}", GitReference(branch="gone"), None)
-    assert raised.value.field == "spec.source.git.ref"
+    assert raised.value.field == "ref"
 
 
 async def test_a_missing_repository_is_named(tmp_path, fetcher):
@@ -95,6 +96,38 @@ async def test_file_addresses_are_off_by_default(repository, tmp_path):
     closed = GitFetcher(ArtifactStore(tmp_path / "store", limit_bytes=1 << 20), allow_file=False)
     with pytest.raises(Denied, match="allow_file_sources"):
         await closed.fetch(f"file://{repository}", None, None)
+
+
+async def test_a_commit_known_here_is_not_given_to_who_cannot_fetch_it(repository, fetcher, tmp_path):
+    """Commit ids are no secrets: knowing one must not open somebody else's repository."""
+    commit = git(repository, "rev-parse", "main")
+    await fetcher.fetch(f"file://{repository}", None, None)
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    git(other, "commit", "--quiet", "--allow-empty", "-m", "x")
+    with pytest.raises(Invalid, match="does not exist"):
+        await fetcher.fetch(f"file://{other}", GitReference(commit=commit), None)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "field"),
+    [
+        ("fatal: unable to access 'https://127.0.0.1:40123/': Failed to connect", Transient, None),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 403", Denied, "secret"),
+        ("fatal: Authentication failed for 'https://x/'", Denied, "secret"),
+        ("fatal: could not read Username for 'https://x': terminal prompts disabled", Denied, "secret"),
+        ("fatal: repository 'https://x/' not found", Invalid, None),
+        ("fatal: couldn't find remote ref refs/heads/x", Invalid, None),
+        ("fatal: unable to access 'https://x/': Could not resolve host: x", Transient, None),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 503", Transient, None),
+        ("", Transient, None),
+    ],
+)
+def test_what_git_says_is_sorted(said, error, field):
+    found = git_error("https://x/", said)
+    assert type(found) is error
+    assert found.field == field
 
 
 async def test_a_server_that_is_not_there_is_transient(fetcher, unused_tcp_port):
