@@ -12,12 +12,16 @@ from datetime import datetime
 from pierhead.apps.decide import Revision
 from pierhead.apps.release import Bookkeeping, Release, Status, decode, encode
 from pierhead.engine.outcome import Conflict
+from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.errors import AlreadyExists
 from pierhead.kube.resources import SECRETS
 
 _BIG_MANIFEST = 256 * 1024
 """Characters from which compressing would hold up the event loop."""
+
+_BIG_SECRET = 64 * 1024
+"""Characters from which the opposite would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,12 @@ class History:
         selector = f"owner=helm,name={self._name}"
         releases = []
         async for page in self._client.pages(SECRETS, self._namespace, label_selector=selector):
-            releases += [decode(secret) for secret in page.items]
+            releases += [await _decoded(secret) for secret in page.items]
         return sorted(releases, key=lambda release: release.revision)
 
     async def read(self, stored: StoredRevision) -> Release:
         """One revision with its manifest."""
-        return decode(await self._client.get(SECRETS, stored.secret_name, self._namespace))
+        return await _decoded(await self._client.get(SECRETS, stored.secret_name, self._namespace))
 
     async def create(self, release: Release) -> Release:
         """Writes a new revision. Raises Conflict when somebody else took its number."""
@@ -103,3 +107,9 @@ class History:
         if len(release.manifest) < _BIG_MANIFEST:
             return encode(release, at=at)
         return await asyncio.to_thread(encode, release, at=at)
+
+
+async def _decoded(secret: Object) -> Release:
+    if len((secret.get("data") or {}).get("release") or "") < _BIG_SECRET:
+        return decode(secret)
+    return await asyncio.to_thread(decode, secret)

@@ -19,12 +19,17 @@ from typing import Any
 
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
+from pierhead.kube.inventory import Entry
 
 SECRET_TYPE = "helm.sh/release.v1"  # noqa: S105 (a type, not a password)
 PAYLOAD_LIMIT = 1_048_576
 """The API server's limit for the data of one Secret, in bytes."""
 
+INFLATED_LIMIT = 64 * 1024 * 1024
+"""Bytes of one revision that are read; the renderer gives less than half of it."""
+
 _GZIP_LEVEL = 6
+_GZIP_WINDOW = 31
 
 
 class Status(StrEnum):
@@ -164,31 +169,56 @@ def decode(secret: Mapping[str, Any]) -> Release:
     metadata = secret["metadata"]
     try:
         body = base64.b64decode(base64.b64decode(secret["data"]["release"], validate=True), validate=True)
-        payload = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+        payload = json.loads(_inflated(body) if body[:2] == b"\x1f\x8b" else body)
         info = payload["info"]
         return Release(
             name=payload["name"],
             namespace=payload["namespace"],
             revision=int(payload["version"]),
             status=Status(info["status"]),
-            description=info.get("description", ""),
-            manifest=payload.get("manifest", ""),
+            description=_text(info, "description"),
+            manifest=_text(payload, "manifest"),
             first_deployed=_datetime(info.get("first_deployed")),
             last_deployed=_datetime(info.get("last_deployed")),
-            chart=(payload.get("chart") or {}).get("metadata") or {},
-            values=payload.get("config") or {},
-            notes=info.get("notes", ""),
+            chart=_mapping(_mapping(payload, "chart"), "metadata"),
+            values=_mapping(payload, "config"),
+            notes=_text(info, "notes"),
             hooks=tuple(payload.get("hooks") or ()),
             bookkeeping=_bookkeeping_of(payload.get("pierhead")),
             labels=metadata.get("labels") or {},
             resource_version=metadata.get("resourceVersion", ""),
         )
-    except (KeyError, ValueError, TypeError, OSError, EOFError, zlib.error, binascii.Error) as error:
+    except _DAMAGE as error:
         raise Invalid(
             f"release Secret {metadata.get('name')} cannot be read ({type(error).__name__}): "
             "delete it, or restore it from a backup",
             reason="DamagedRelease",
         ) from None
+
+
+_DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    binascii.Error,
+    zlib.error,
+)
+"""What JSON of another shape, or bytes that are none, can end in."""
+
+
+def _inflated(body: bytes) -> bytes:
+    """The text of gzip; ValueError when it is larger than any release: tenants write Secrets too."""
+    inflater = zlib.decompressobj(wbits=_GZIP_WINDOW)
+    text = inflater.decompress(body, INFLATED_LIMIT)
+    if inflater.unconsumed_tail:
+        raise ValueError("too large")
+    if not inflater.eof:
+        raise EOFError("cut off")
+    return text
 
 
 def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
@@ -202,11 +232,27 @@ def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
     return document
 
 
+def _text(document: Mapping[str, Any], key: str) -> str:
+    value = document.get(key) or ""
+    if not isinstance(value, str):
+        raise TypeError(key)
+    return value
+
+
+def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise TypeError(key)
+    return value
+
+
 def _bookkeeping_of(document: Mapping[str, Any] | None) -> Bookkeeping | None:
     if document is None:
         return None
+    for text in document["inventory"]:
+        Entry.parse(text)
     return Bookkeeping(
-        input_digest=document["inputDigest"],
+        input_digest=str(document["inputDigest"]),
         inventory=tuple(document["inventory"]),
         rolls_back=document.get("rollsBack"),
         rejected=document.get("rejected", False),

@@ -1,6 +1,7 @@
 """Helm's release format: what is written is what is read, and damage is named."""
 
 import base64
+import contextlib
 import gzip
 import json
 import random
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.release import Bookkeeping, Release, Status, decode, encode
+from pierhead.apps.release import INFLATED_LIMIT, Bookkeeping, Release, Status, decode, encode
 from pierhead.engine.outcome import Invalid
 
 AT = datetime(2026, 11, 23, 12, 0, 1, 250000, tzinfo=UTC)
@@ -90,6 +91,10 @@ def test_a_revision_that_helm_wrote_has_no_bookkeeping():
         {"release": base64.b64encode(base64.b64encode(b"\x1f\x8bnot gzip")).decode()},
         {"release": base64.b64encode(base64.b64encode(b"{}")).decode()},
         {"release": base64.b64encode(base64.b64encode(b"[]")).decode()},
+        {"release": base64.b64encode(base64.b64encode(b"[" * 100_000)).decode()},
+        {"release": base64.b64encode(base64.b64encode(gzip.compress(b"{}")[:-6])).decode()},
+        {"release": 1},
+        encode(release(bookkeeping=Bookkeeping("sha256:1", ("not_an_entry",))), at=AT)["data"],
     ],
 )
 def test_damage_names_the_secret(data):
@@ -113,3 +118,27 @@ def test_any_payload_is_read_or_refused(body):
     }
     with pytest.raises(Invalid):
         decode(secret)
+
+
+def test_a_secret_that_inflates_without_end_is_damage_and_costs_little():
+    body = base64.b64encode(gzip.compress(b" " * (INFLATED_LIMIT + 1)))
+    with pytest.raises(Invalid, match="cannot be read"):
+        decode({"metadata": {"name": "x"}, "data": {"release": base64.b64encode(body).decode()}})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*payload(encode(release(), at=AT)), "x"]), JSON, max_size=5))
+def test_whatever_a_payload_holds_it_is_read_or_called_damaged(changes):
+    """Anybody who may write Secrets in a namespace may write these."""
+    held = {**payload(encode(release(), at=AT)), **changes}
+    body = base64.b64encode(base64.b64encode(json.dumps(held).encode())).decode()
+    with contextlib.suppress(Invalid):
+        read = decode({"metadata": {"name": "x"}, "data": {"release": body}})
+        assert all(isinstance(text, str) for text in (read.manifest, read.description, read.notes))
+        assert all(isinstance(found, dict) for found in (read.chart, read.values))
