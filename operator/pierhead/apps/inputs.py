@@ -22,7 +22,6 @@ from pierhead.engine.resource import ObjectKey
 from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS
-from pierhead.model import seconds
 
 _RENDERER_GENERATION = "1"
 """Part of every digest: raised when the same input renders to something else."""
@@ -45,26 +44,21 @@ class Inputs:
 class InputReader:
     """Reads the inputs of one AppRelease."""
 
-    def __init__(self, sources: Sources, client: Client, *, default_interval: float) -> None:
+    def __init__(self, sources: Sources, client: Client, *, interval: float) -> None:
+        """`interval` is in seconds, between looks at the sources."""
         self._sources = sources
         self._client = client
-        self._default_interval = default_interval
-
-    def interval(self, spec: AppReleaseSpec) -> float:
-        """Seconds between looks at the sources."""
-        return seconds(spec.interval) if spec.interval else self._default_interval
+        self._interval = interval
 
     async def read(self, spec: AppReleaseSpec, key: ObjectKey, *, force: bool) -> Inputs:
         """All inputs as they are now.
 
         Raises Waiting while a source is first fetched; Invalid and Denied name the field at fault.
         """
-        source = await self._provide(spec.source, spec, key, at="spec.source", force=force)
+        source = await self._provide(spec.source, key, at="spec.source", force=force)
         overlay = None
         if spec.kustomize is not None and spec.kustomize.source is not None:
-            overlay = await self._provide(
-                spec.kustomize.source, spec, key, at="spec.kustomize.source", force=force
-            )
+            overlay = await self._provide(spec.kustomize.source, key, at="spec.kustomize.source", force=force)
         merged: Mapping[str, Any] = {}
         if spec.helm is not None:
             layers = [
@@ -84,9 +78,7 @@ class InputReader:
             source_failure=failure,
         )
 
-    async def _provide(
-        self, source: Source, spec: AppReleaseSpec, key: ObjectKey, *, at: str, force: bool
-    ) -> Provided:
+    async def _provide(self, source: Source, key: ObjectKey, *, at: str, force: bool) -> Provided:
         if source.inline is not None:
             return self._sources.files(source.inline.files, at=f"{at}.inline.files")
         if source.config_map is not None:
@@ -98,7 +90,7 @@ class InputReader:
             source,
             credentials,
             user=key,
-            interval=self.interval(spec),
+            interval=self._interval,
             force=force,
             at=f"{at}.git" if source.git else f"{at}.helmRepository",
         )

@@ -110,11 +110,13 @@ class AppReleaseReconciler:
                 # A restart has every source to fetch again; until it is known to differ, nothing has changed.
                 return Outcome(status=_own(resource.status), conditions=_stored_conditions(resource.status))
             raise
+        except (Invalid, Denied) as error:
+            # What is at fault may be in the source, or in an object that the spec names, and change there.
+            error.look_again = self._interval(spec)
+            raise
 
     async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
-        reader = InputReader(
-            self._with.sources, subject.client, default_interval=self._settings.source_poll_seconds
-        )
+        reader = InputReader(self._with.sources, subject.client, interval=self._interval(spec))
         force = subject.reconcile_at != subject.memory.handled_reconcile_at
         inputs = await reader.read(spec, subject.key, force=force)
         subject.memory.handled_reconcile_at = subject.reconcile_at
@@ -123,7 +125,7 @@ class AppReleaseReconciler:
             seen = await self._observe(subject, spec, inputs)
             decision = decide(seen)
             if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
-                return self._outcome(resource, subject, inputs, seen, decision, reader.interval(spec))
+                return self._outcome(resource, subject, inputs, seen, decision, self._interval(spec))
             done.add(decision.action)
             await self._act(subject, spec, inputs, decision)
 
@@ -244,6 +246,10 @@ class AppReleaseReconciler:
             prune=prune,
             history_limit=history_limit,
         )
+
+    def _interval(self, spec: AppReleaseSpec) -> float:
+        """Seconds between looks at what the spec refers to."""
+        return seconds(spec.interval) if spec.interval else self._settings.source_poll_seconds
 
     def _kinds_changed(self, wake: Wake) -> None:
         waiting, self._waiting_for_kinds = self._waiting_for_kinds, set()

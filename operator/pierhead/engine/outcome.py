@@ -25,6 +25,9 @@ class ReconcileError(Exception):
 
     default_reason: ClassVar[str] = "Failed"
 
+    look_again: float | None = None
+    """Seconds until the next look after a terminal error; a kind sets it when it polls what was at fault."""
+
     def __init__(
         self,
         message: str,

@@ -60,8 +60,8 @@ def next_of(end: End) -> Next:
             found = Next("throttled", after=after)
         case Conflict():
             found = Next("conflict", after=0.0)
-        case ReconcileError(terminal=True):
-            found = Next("terminal")
+        case ReconcileError(terminal=True, look_again=after):
+            found = Next("terminal", after=after)
         case ReconcileError():
             found = Next("transient", backoff=True)
         case _:

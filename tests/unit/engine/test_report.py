@@ -206,6 +206,12 @@ def test_when_the_key_is_due_again(end: End, expected: Next) -> None:
     assert next_of(end) == expected
 
 
+@pytest.mark.parametrize("error", [Invalid("…"), Denied("…")])
+def test_what_was_at_fault_is_looked_at_again_when_the_kind_says_so(error: Invalid | Denied) -> None:
+    error.look_again = 5.0
+    assert next_of(error) == Next("terminal", after=5.0)
+
+
 def told(before: End | None, after: End) -> Notice | None:
     stored: dict[str, Any] = {}
     if before is not None:
