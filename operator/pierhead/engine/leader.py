@@ -93,7 +93,7 @@ class Leader:
     @property
     def stands_by(self) -> bool:
         """Whether another was seen to hold the Lease."""
-        return self._renewed_at is None and self._observed is not None
+        return self._renewed_at is None and self._observed is not None and bool(self._observed[0])
 
     @property
     def expired(self) -> bool:
@@ -169,8 +169,8 @@ class Leader:
         holder = spec.get("holderIdentity")
         observed = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
         if observed != self._observed:
-            if self._observed is None or self._observed[0] != holder:
-                _log.info("standing by", holder=holder or None, **self._metadata)
+            if holder and (self._observed is None or self._observed[0] != holder):
+                _log.info("standing by", holder=holder, **self._metadata)
             self._observed, self._observed_at = observed, self._clock()
         # Ours, though this process does not lead: the answer to its acquisition was lost.
         return holder in {None, "", self._identity} or self._clock() >= self._observed_at + self._promised(

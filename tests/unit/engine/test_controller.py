@@ -177,6 +177,20 @@ async def test_a_deleted_object_is_cleaned_up_and_forgotten() -> None:
 
 
 @virtual_time
+async def test_a_deleted_object_is_forgotten_though_nobody_tells_its_end() -> None:
+    harness = Harness()
+    harness.store.create("a")
+    async with harness:
+        await harness.rest()
+        harness.reconciler.forgotten.clear()
+        harness.store.delete(A)
+        harness.store.lose()
+        await harness.rest()
+    assert harness.store.keys == []
+    assert harness.reconciler.forgotten == [A]
+
+
+@virtual_time
 async def test_an_object_that_others_still_hold_is_left_alone_once_ours_is_done() -> None:
     harness = Harness()
     harness.store.create("a", finalizers=["other/one"])
