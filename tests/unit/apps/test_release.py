@@ -31,7 +31,7 @@ def release(**more) -> Release:
         "values": {"replicas": 3},
         "notes": "hello",
         "bookkeeping": Bookkeeping(
-            "sha256:1", ("team-a_shop__ConfigMap",), rolls_back=1, rejected=True, reconcile_at="x"
+            "sha256:1", ("team-a_shop__ConfigMap_v1",), rolls_back=1, rejected=True, reconcile_at="x"
         ),
     }
     return Release(**{**defaults, **more})
