@@ -96,7 +96,8 @@ class Memory:
         if fault is not None:
             self._refreshes.plan(resource.key, retry_seconds(failures, interval))
         else:
-            self._refreshes.plan(resource.key, None if refresh and refresh.mode == "Once" else interval)
+            once = refresh is not None and refresh.mode == "Once"
+            self._refreshes.plan(resource.key, None if once else interval, first=before is None)
         status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
         repairs = before.repairs if before else Repairs(self._clock)
         past = Past(resource.generation, Outcome(), status, fault, text, failures, repairs)

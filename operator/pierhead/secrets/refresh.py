@@ -1,8 +1,8 @@
 """When objects are read again.
 
 Invariant: objects that are due at about the same time come due together, so that their reads share batches;
-different moments are spread over the whole interval, so that no more than a sixtieth of a cluster's secrets
-comes due at once, whenever they were created.
+the moments they come due at are sixtieths of the interval, and objects that were first seen together are
+spread over all of them.
 """
 
 import math
@@ -40,14 +40,17 @@ class Refreshes:
         """Whether the key's time has come, or none is set."""
         return self._clock() >= self._due.get(key, -math.inf)
 
-    def plan(self, key: ObjectKey, interval: float | None) -> None:
-        """Makes the key due within `interval` seconds, at least nine tenths of them away; None: never."""
+    def plan(self, key: ObjectKey, interval: float | None, *, first: bool = False) -> None:
+        """Makes the key due within `interval` seconds, after nine tenths of them or more; None: never.
+
+        The `first` time in the life of a process it is any time after a tenth.
+        """
         self.discard(key)
         if interval is None:
             self._due[key] = math.inf
             return
         width = max(interval / _SLOTS, _LEAST_SLOT_SECONDS)
-        wanted = self._clock() + interval * self._random.uniform(0.9, 1.0)
+        wanted = self._clock() + interval * self._random.uniform(0.1 if first else 0.9, 1.0)
         slot = math.ceil(wanted / width) * width
         if slot not in self._slots:
             self._slots[slot] = set()
