@@ -28,19 +28,20 @@ func dieWithParent(parent int) error {
 	return nil
 }
 
-// limitMemory bounds the private writable memory that the process takes from here on. Go's heap and
-// stacks are such memory, so the runtime ends the process with "out of memory" at the bound; below it,
-// it collects harder first.
+// limitMemory bounds the memory that the process can have. It bounds address space, since that is what
+// Go takes first: it reserves its heap in arenas of 64 MiB, the first of them by now, and the kernel
+// does not hold what it later maps into a reservation against RLIMIT_DATA. At the bound the runtime ends
+// the process; below it, it collects harder first.
 func limitMemory(mebibytes int64) error {
-	// The runtime has mapped some 100 MiB of tables by now, of which it touches next to nothing.
+	const arena, tables = 64 << 20, 16 << 20
 	mapped, err := mappedBytes()
 	if err != nil {
 		return err
 	}
 	bound := mebibytes << 20
-	limit := uint64(mapped + bound)
-	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
-		return fmt.Errorf("RLIMIT_DATA: %w", err)
+	limit := uint64(mapped + max(bound-arena, 0) + tables)
+	if err := unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
+		return fmt.Errorf("RLIMIT_AS: %w", err)
 	}
 	debug.SetMemoryLimit(bound / 4 * 3)
 	// The live heap is a few MiB: collecting at its double is a third of the work of a render.
@@ -50,16 +51,16 @@ func limitMemory(mebibytes int64) error {
 	return nil
 }
 
-// mappedBytes is what the kernel holds against RLIMIT_DATA.
+// mappedBytes is what the kernel holds against RLIMIT_AS: mostly reservations of Go's runtime.
 func mappedBytes() (int64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, err
 	}
-	_, after, _ := strings.Cut(string(status), "\nVmData:")
+	_, after, _ := strings.Cut(string(status), "\nVmSize:")
 	var kibibytes int64
 	if _, err := fmt.Sscan(after, &kibibytes); err != nil {
-		return 0, fmt.Errorf("VmData of /proc/self/status: %w", err)
+		return 0, fmt.Errorf("VmSize of /proc/self/status: %w", err)
 	}
 	return kibibytes << 10, nil
 }

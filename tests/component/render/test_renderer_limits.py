@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -101,6 +102,32 @@ async def test_a_template_that_eats_memory_is_told_so(small: RendererPool, tmp_p
     assert caught.value.terminal
     assert caught.value.reason == "RenderOutOfMemory"
     assert (await small.render(GOOD)).objects
+
+
+def peak_mib(pid: int) -> int:
+    """The most memory a process ever held, its program included; 0 when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) // 1024 if found else 0
+
+
+@pytest.mark.parametrize("template", ['{{ repeat 2000000000 "x" }}', EATING["a value that doubles"]])
+async def test_what_a_template_eats_is_never_the_machines(
+    small: RendererPool, tmp_path: Path, template: str
+) -> None:
+    pids = small.pids
+    request = asyncio.create_task(small.render(of_template(tmp_path, template)))
+    peak = 0
+    while not request.done():
+        peak = max(peak, *(peak_mib(pid) for pid in pids))
+        await asyncio.sleep(0.001)
+    with pytest.raises(RenderOutOfMemory):
+        await request
+    # The limit, and the program's own pages.
+    assert 0 < peak < 128 + 64
 
 
 async def test_manifests_that_eat_memory_are_told_so(small: RendererPool) -> None:
