@@ -141,8 +141,14 @@ class AwsSessions:
         if identity.tags:
             request["Tags"] = [{"Key": key, "Value": value} for key, value in identity.tags]
         sts = self._operator.session.client("sts", self._settings.aws_region, retries=True)
-        credentials = sts.assume_role(**request)["Credentials"]
-        self._count("sts", "AssumeRole", "OK")
+        code = "OK"
+        try:
+            credentials = sts.assume_role(**request)["Credentials"]
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+            raise
+        finally:
+            self._count("sts", "AssumeRole", code)
         return {
             "access_key": credentials["AccessKeyId"],
             "secret_key": credentials["SecretAccessKey"],
@@ -167,7 +173,7 @@ class _Entry:
             return
         if self._refused is None or self._clock() >= self._refused_until:
             if self._warming is None:
-                self._warming = asyncio.ensure_future(run(self.session.warm, "AssumeRole"))
+                self._warming = asyncio.ensure_future(run(self.session.warm, "GetCredentials"))
                 self._warming.add_done_callback(self._warmed)
             await asyncio.shield(self._warming)
         if self._refused is not None:

@@ -29,12 +29,26 @@ class Past:
     """How the last complete pass over an object ended."""
 
     generation: int
-    outcome: Outcome
-    status: SyncedSecretStatus
+    stored: bytes
+    """The status, as JSON: a tenth of what the model takes, and there is one for every object."""
+
     fault: Fault | None
     text: str
     failures: int
     repairs: Repairs
+
+    @property
+    def status(self) -> SyncedSecretStatus:
+        """The status that was true then."""
+        return SyncedSecretStatus.model_validate_json(self.stored)
+
+    def outcome(self, status: SyncedSecretStatus) -> Outcome:
+        """How the object stands with this status."""
+        return Outcome(
+            status=report.fields(status),
+            conditions=report.conditions(status, self.fault, self.text),
+            requeue_after=PENDING_SECONDS if status.restarts_pending else None,
+        )
 
 
 class Memory:
@@ -65,10 +79,11 @@ class Memory:
         past = self._past.get(resource.key)
         if past is None:
             return self._read_once(resource, spec, stored, in_place)
-        asked = (past.generation, past.status.reconcile_at) != (resource.generation, reconcile_at(resource))
+        status = past.status
+        asked = (past.generation, status.reconcile_at) != (resource.generation, reconcile_at(resource))
         if asked or self._refreshes.due(resource.key):
             return None
-        if in_place(resource, past.status):
+        if in_place(resource, status):
             return past
         wait = past.repairs.wait()
         if wait > 0:
@@ -100,18 +115,13 @@ class Memory:
             self._refreshes.plan(resource.key, None if once else interval, first=before is None)
         status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
         repairs = before.repairs if before else Repairs(self._clock)
-        past = Past(resource.generation, Outcome(), status, fault, text, failures, repairs)
-        return self.keep(resource, past, status)
+        return self.keep(resource, Past(resource.generation, b"", fault, text, failures, repairs), status)
 
     def keep(self, resource: Resource, past: Past, status: SyncedSecretStatus) -> Outcome:
         """How the object stands, with what changed in its status since."""
-        outcome = Outcome(
-            status=report.fields(status),
-            conditions=report.conditions(status, past.fault, past.text),
-            requeue_after=PENDING_SECONDS if status.restarts_pending else None,
-        )
-        self._past[resource.key] = replace(past, status=status, outcome=outcome)
-        return outcome
+        stored = status.model_dump_json(by_alias=True, exclude_none=True, exclude={"conditions"}).encode()
+        self._past[resource.key] = replace(past, stored=stored)
+        return past.outcome(status)
 
     def _read_once(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace

@@ -83,10 +83,10 @@ class SyncedSecretReconciler:
             return Outcome(status=report.fields(stored), conditions=report.suspended(stored))
         past = self._memory.settled(resource, spec, stored, self._targets.in_place)
         if past is not None:
-            if not past.status.restarts_pending:
-                return past.outcome
-            status = await self._actor.retry_restarts(resource, spec, past.status)
-            return self._memory.keep(resource, past, status)
+            status = past.status
+            if not status.restarts_pending:
+                return past.outcome(status)
+            return self._memory.keep(resource, past, await self._actor.retry_restarts(resource, spec, status))
         try:
             return await self._refresh(resource, spec, stored)
         except BaseException:

@@ -81,6 +81,8 @@ def retry_seconds(failures: int, interval: float) -> float:
 class Repairs:
     """How fast one object's Secret is repaired: at once, but ever slower against somebody who insists."""
 
+    __slots__ = ("_clock", "_count", "_last")
+
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._count = 0

@@ -97,12 +97,12 @@ class Targets:
         marker: str,
         live: Live | None,
     ) -> Live:
-        """Makes the Secret hold exactly this. A Secret of ours is made anew for another type."""
+        """Makes the Secret hold exactly this. A Secret of ours that cannot be changed is made anew."""
         body = manifest(resource, name, secret_type=secret_type, data=data, marker=marker)
         try:
             written = await self._apply(body, live)
         except Rejected as error:
-            if live is None or not live.ours or {cause.field for cause in error.causes} != {"type"}:
+            if live is None or not live.ours or not _unchangeable(error):
                 raise
             await self.delete(resource, name, live)
             written = await self._apply(body, None)
@@ -176,6 +176,12 @@ def manifest(
         "type": secret_type,
         "data": {key: base64.b64encode(value).decode() for key, value in sorted(data.items())},
     }
+
+
+def _unchangeable(error: Rejected) -> bool:
+    """Whether all that is wrong is a type, or the data of an immutable Secret, that cannot be changed."""
+    faults = {(cause.field, cause.reason) for cause in error.causes}
+    return bool(faults) and faults <= {("type", "FieldValueInvalid"), ("data", "FieldValueForbidden")}
 
 
 def surplus_keys(metadata: Mapping[str, Any], ours: Collection[str]) -> list[str]:

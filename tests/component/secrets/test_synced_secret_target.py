@@ -90,6 +90,18 @@ async def test_a_deleted_secret_comes_back_at_once(lab: Lab) -> None:
     )
 
 
+async def test_a_secret_that_somebody_made_immutable_follows_all_the_same(lab: Lab) -> None:
+    await synced(lab, refresh={"interval": "1s"})
+    await lab.operator()
+    before = await lab.holds("shop-db", A="pw")
+    await lab.kube.merge_patch(SECRETS, "shop-db", lab.namespace, {"immutable": True})
+    lab.secret("db", "rotated")
+    after = await lab.holds("shop-db", A="rotated")
+    await lab.ready("shop-db")
+
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+
+
 async def test_somebody_who_insists_is_not_fought_for_ever(lab: Lab) -> None:
     await synced(lab)
     operator = await lab.operator()

@@ -146,4 +146,6 @@ async def test_once_means_once_across_restarts_of_the_operator(
 
     assert (past is None) is again
     if past is not None:
-        assert [(one.type, one.message) for one in past.outcome.conditions] == [("Ready", "1 key")]
+        assert [(one.type, one.message) for one in past.outcome(past.status).conditions] == [
+            ("Ready", "1 key")
+        ]
