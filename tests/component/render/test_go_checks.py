@@ -18,12 +18,13 @@ def go() -> Go:
 
 @pytest.mark.timeout(600)
 def test_go_tests_pass(go: Go) -> None:
-    assert "ok" in go.run(RENDERER, "test", "./...")
+    # With the flags of the real build, whose packages are in the cache already.
+    assert "ok" in go.run(RENDERER, "test", "-trimpath", "./...")
 
 
 @pytest.mark.timeout(600)
 def test_go_vet_is_content(go: Go) -> None:
-    go.run(RENDERER, "vet", "./...")
+    go.run(RENDERER, "vet", "-trimpath", "./...")
 
 
 def test_go_files_are_formatted(go: Go) -> None:
