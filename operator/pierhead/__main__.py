@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Runs `pierhead run` without loading the command line's libraries, anything else with them."""
-    if sys.argv[1:2] == ["run"]:
+    if sys.argv[1:] == ["run"]:
         from pierhead.run import run  # noqa: PLC0415 (each door loads only what it needs)
 
         run()

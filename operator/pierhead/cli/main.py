@@ -1,6 +1,7 @@
 """The command line's root.
 
-Invariant: nothing here is loaded by `pierhead run`, which `pierhead.__main__` serves by itself.
+Invariant: nothing here is loaded by a bare `pierhead run`, which `pierhead.__main__` serves by itself; the
+command here is its help.
 """
 
 import json
@@ -18,7 +19,6 @@ from pierhead.settings import Settings
 
 app = typer.Typer(
     help="pierhead: applications, secrets and batch work on EKS.",
-    epilog="`pierhead run` runs the operator itself, set up by the environment.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -40,6 +40,14 @@ def setting_lines() -> Iterator[SettingLine]:
             default="" if field.default is PydanticUndefined else _text(field.default),
             description=" ".join((field.description or "").split()),
         )
+
+
+@app.command()
+def run() -> None:
+    """Run the operator until it is told to stop; its settings are PIERHEAD_* variables (see `settings`)."""
+    from pierhead.run import run as run_operator  # noqa: PLC0415 (only this command is a process of its own)
+
+    run_operator()
 
 
 @app.command()
