@@ -113,7 +113,7 @@ class Observation:
     @property
     def rejection(self) -> Revision | None:
         """The newest input that was tried, if it was rejected and the present one is the same."""
-        tried = next((item for item in reversed(self.history) if item.rolls_back is None), None)
+        tried = last_tried(self.history)
         if tried is None or not tried.rejected:
             return None
         same = tried.input_digest == self.desired and tried.reconcile_at == self.reconcile_at
@@ -133,6 +133,11 @@ class Decision:
 
     deadline: datetime | None = None
     """When the state is looked at again without an event, with `Action.WAIT`."""
+
+
+def last_tried(history: tuple[Revision, ...]) -> Revision | None:
+    """The newest revision that brought something new; a rollback brings back."""
+    return next((item for item in reversed(history) if item.rolls_back is None), None)
 
 
 def decide(seen: Observation) -> Decision:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.decide import Action, Decision, Observation, decide
+from pierhead.apps.decide import Action, Decision, Observation, decide, last_tried
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
@@ -23,7 +23,7 @@ from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.subject import Subject
 from pierhead.engine.conditions import READY, Condition, not_ready
-from pierhead.engine.outcome import Denied, Invalid, Outcome, Waiting
+from pierhead.engine.outcome import Denied, Invalid, Outcome, Transient, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.kube.client import Client
@@ -118,25 +118,44 @@ class AppReleaseReconciler:
     async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
         reader = InputReader(self._with.sources, subject.client, interval=self._interval(spec))
         force = subject.reconcile_at != subject.memory.handled_reconcile_at
-        inputs = await reader.read(spec, subject.key, force=force)
+        try:
+            inputs = await reader.read(spec, subject.key, force=force)
+        except (Invalid, Denied, Transient):
+            await self._hold(subject, spec)
+            raise
         subject.memory.handled_reconcile_at = subject.reconcile_at
         done: set[Action] = set()
         while True:
-            seen = await self._observe(subject, spec, inputs)
+            seen = await self._observe(subject, spec, inputs.digest)
             decision = decide(seen)
             if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
                 return self._outcome(resource, subject, inputs, seen, decision, self._interval(spec))
             done.add(decision.action)
             await self._act(subject, spec, inputs, decision)
 
-    async def _observe(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs) -> Observation:
+    async def _hold(self, subject: Subject, spec: AppReleaseSpec) -> None:
+        """Keeps true what the history has, and ends what it has begun, while the inputs cannot be read."""
+        await self._recall(subject)
+        tried = last_tried(tuple(stored.revision for stored in subject.revisions))
+        if tried is None or tried.input_digest is None:
+            return
+        done = {Action.NOTHING, Action.WAIT, Action.INSTALL, Action.UPGRADE}
+        while (decision := decide(await self._observe(subject, spec, tried.input_digest))).action not in done:
+            done.add(decision.action)
+            await self._act(subject, spec, None, decision)
+
+    async def _recall(self, subject: Subject) -> None:
+        """Reads the history, unless it is known."""
+        if subject.memory.revisions is None:
+            subject.memory.remember([StoredRevision.of(release) for release in await subject.history.load()])
+
+    async def _observe(self, subject: Subject, spec: AppReleaseSpec, desired: str) -> Observation:
         memory, objects = subject.memory, self._with.objects
-        if memory.revisions is None:
-            memory.remember([StoredRevision.of(release) for release in await subject.history.load()])
+        await self._recall(subject)
         history = tuple(stored.revision for stored in subject.revisions)
         drift = objects.drift(subject)
         return Observation(
-            desired=inputs.digest,
+            desired=desired,
             history=history,
             applied=bool(history) and memory.applied == history[-1].revision,
             health=objects.health(subject),
@@ -148,11 +167,18 @@ class AppReleaseReconciler:
             reconcile_at=subject.reconcile_at,
         )
 
-    async def _act(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, decision: Decision) -> None:
+    async def _act(
+        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None, decision: Decision
+    ) -> None:
         operations = self._with.operations
+
+        async def release() -> None:
+            if inputs is not None:
+                await operations.release(subject, spec, inputs)
+
         actions: dict[Action, Callable[[], Awaitable[None]]] = {
-            Action.INSTALL: lambda: operations.release(subject, spec, inputs),
-            Action.UPGRADE: lambda: operations.release(subject, spec, inputs),
+            Action.INSTALL: release,
+            Action.UPGRADE: release,
             Action.APPLY: lambda: operations.apply(subject),
             Action.FINISH: lambda: operations.finish(subject),
             Action.FAIL: lambda: operations.fail(subject, decision.message),
@@ -201,9 +227,7 @@ class AppReleaseReconciler:
             return Outcome(status=_own(resource.status), conditions=_stored_conditions(resource.status))
         subject = self._subject(resource)
         try:
-            if subject.memory.revisions is None:
-                stored = [StoredRevision.of(release) for release in await subject.history.load()]
-                subject.memory.remember(stored)
+            await self._recall(subject)
             survivors = await self._with.operations.uninstall(subject)
         except (Forbidden, NotFound):
             # A namespace that is going away takes its RoleBindings first; what is in it goes with it.

@@ -26,7 +26,7 @@ async def test_a_failed_upgrade_is_rolled_back_and_not_tried_again(controller, r
     assert await releases.statuses() == ["superseded", "failed", "deployed"]
     assert (await releases.object(CONFIG_MAPS, "one"))["data"] == {"a": "good"}
     assert not await releases.exists(CONFIG_MAPS, "new")
-    await releases.apply(bad, **{"unrelated": "change"})
+    await releases.apply(bad, unrelated="change")
     await releases.apply({"source": inline(config_map("other"))}, name="other")
     await releases.until(name="other")
     assert await releases.statuses() == ["superseded", "failed", "deployed"]
