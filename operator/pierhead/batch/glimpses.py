@@ -29,8 +29,8 @@ _STUCK_AGAIN = 20
 class _Past:
     """What was done for one array."""
 
-    looked_at: int = -1
-    """Poll of the last look at its children."""
+    looked_at: int = 0
+    """The last look at its children, counted over all arrays; 0 before the first."""
     seen: Seen | None = None
     """How the array was at that look."""
     idle_polls: int = 0
@@ -43,7 +43,7 @@ class Glimpses:
         self.found: dict[Reference, Glimpse] = {}
         self._client = client
         self._past: dict[Reference, _Past] = {}
-        self._poll = 0
+        self._looks = 0
         self._calls_left = 0
 
     def forget(self, array: Reference) -> None:
@@ -56,7 +56,6 @@ class Glimpses:
 
         Called once a poll.
         """
-        self._poll += 1
         self._calls_left = min(CALLS_PER_POLL, self._calls_left + CALLS_PER_POLL)
         for array, seen in arrays.items():
             known = self._past.setdefault(array, _Past())
@@ -69,6 +68,8 @@ class Glimpses:
             past = self._past.get(array)
             if past is None:
                 continue
+            self._looks += 1
+            past.looked_at = self._looks
             try:
                 if await self._look(array, past, arrays[array]):
                     changed.append(array)
@@ -77,7 +78,6 @@ class Glimpses:
             except ReconcileError:
                 # A glimpse is a favour; what matters is read when the array has ended.
                 self._calls_left -= 1
-                past.looked_at = self._poll
         return changed
 
     def _due(self, array: Reference, seen: Seen) -> bool:
@@ -102,7 +102,7 @@ class Glimpses:
         elif not past.idle_polls:
             found = replace(found, stuck=None)
         self._calls_left -= calls
-        past.looked_at, past.seen = self._poll, seen
+        past.seen = seen
         # The array may have been forgotten meanwhile.
         if array in self._past:
             self.found[array] = found
