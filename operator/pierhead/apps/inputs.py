@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,9 @@ from pierhead.kube.resources import CONFIG_MAPS, SECRETS
 _RENDERER_GENERATION = "1"
 """Part of every digest: raised when the same input renders to something else."""
 
+_TELLING = 4
+"""Shorter values are not masked: they would take half of every message along."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
@@ -39,6 +42,15 @@ class Inputs:
 
     source_failure: ReconcileError | None = None
     """Why the artifacts may be stale."""
+
+    sensitive: frozenset[str] = field(default=frozenset(), repr=False)
+    """Texts that came from Secrets, and must not come back in an error."""
+
+    def masked(self, text: str) -> str:
+        """The text without anything sensitive: Helm and the API server quote what they refuse."""
+        for value in sorted(self.sensitive, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
 
 
 class InputReader:
@@ -60,14 +72,16 @@ class InputReader:
         if spec.kustomize is not None and spec.kustomize.source is not None:
             overlay = await self._provide(spec.kustomize.source, key, at="spec.kustomize.source", force=force)
         merged: Mapping[str, Any] = {}
+        sensitive: set[str] = set()
         if spec.helm is not None:
             layers = [
                 self._file(source.artifact, spec, index) for index in range(len(spec.helm.values_files or ()))
             ]
             for index, reference in enumerate(spec.helm.values_from or ()):
-                layers.append(
-                    await self._referred(reference, key.namespace, f"spec.helm.valuesFrom[{index}]")
-                )
+                at = f"spec.helm.valuesFrom[{index}]"
+                layers.append(await self._referred(reference, key.namespace, at))
+                if reference.secret is not None:
+                    sensitive |= set(_texts(layers[-1]))
             merged = helm_values.merge([*layers, spec.helm.values or {}])
         failure = source.failure or (overlay.failure if overlay else None)
         return Inputs(
@@ -76,6 +90,7 @@ class InputReader:
             overlay=overlay.artifact if overlay else None,
             values=merged,
             source_failure=failure,
+            sensitive=frozenset(sensitive),
         )
 
     async def _provide(self, source: Source, key: ObjectKey, *, at: str, force: bool) -> Provided:
@@ -144,6 +159,18 @@ class InputReader:
             return helm_values.parse(path.read_text(), field=at)
         except (OSError, UnicodeDecodeError):
             raise Invalid("this is not a text file", reason="InvalidValues", field=at) from None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts and numbers in a tree of values that are long enough to tell something."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None and not isinstance(value, bool) and len(str(value)) >= _TELLING:
+        yield str(value)
 
 
 def _text(encoded: str, at: str) -> str:

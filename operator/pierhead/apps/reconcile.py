@@ -23,7 +23,7 @@ from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.subject import Subject
 from pierhead.engine.conditions import READY, Condition, not_ready
-from pierhead.engine.outcome import Denied, Invalid, Outcome, Transient, Waiting
+from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError, Transient, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.kube.client import Client
@@ -189,9 +189,11 @@ class AppReleaseReconciler:
         }
         try:
             await actions[decision.action]()
-        except (Invalid, Denied) as error:
+        except ReconcileError as error:
+            if inputs is not None:
+                error.message = inputs.masked(error.message)
             # Before the pending revision exists nothing was written, and the error is the whole story.
-            if not _half_applied(subject):
+            if not error.terminal or not _half_applied(subject):
                 raise
             await operations.fail(subject, str(error))
 
