@@ -207,6 +207,7 @@ async def test_what_has_ended_is_shown_while_the_rest_runs(lab: Lab):
 async def test_a_finished_one_is_deleted_when_its_time_is_over(lab: Lab, seconds):
     lab.operator()
     name = await lab.job(ttlSecondsAfterFinished=seconds)
+    await lab.has(name, "Reconciling")
     await lab.gone(name)
     finished = [obj for obj in lab.versions(name) if condition(obj, "Complete")]
     assert finished
