@@ -175,16 +175,21 @@ def make_repository(folder: Path) -> str:
     example = repository() / "examples" / "shop"
     for part in ("chart", "overlays"):
         shutil.copytree(example / part, folder / part)
+    return commit_all(folder)
+
+
+def commit_all(folder: Path) -> str:
+    """Makes what is in `folder` the first commit of a Git repository; its `file://` URL.
+
+    Raises SandboxError when git is missing or refuses.
+    """
     # Nothing of the user's configuration: hooks and signing would be theirs.
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "HOME": str(folder),
-    }
+    path = os.environ.get("PATH", os.defpath)
+    environment = {"PATH": path, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(folder)}
     for arguments in (
         ("init", "--quiet", "--initial-branch=main"),
-        ("add", "chart", "overlays"),
-        (*_GIT_IDENTITY, "commit", "--quiet", "--message=The shop"),
+        ("add", "--all"),
+        (*_GIT_IDENTITY, "commit", "--quiet", "--message=First"),
     ):
         try:
             subprocess.run(

@@ -1,0 +1,196 @@
+"""A sandbox of the benchmark's own, the operator in it, and the clock.
+
+Invariant: what is counted lies between `measure`'s beginning and its end, and is counted by those whom it
+concerns: requests by the operator, AWS calls by the stand-in, CPU time and memory by the kernel.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench.scrape import counters
+from bench.usage import TreeUsage, usage_of
+from pierhead.engine.resource import Object, ObjectKey
+from pierhead.kube.client import Client
+from pierhead.kube.credentials import Credentials
+from pierhead.kube.resources import ResourceType
+from pierhead.kube.watch import Watch
+from pierhead_sandbox.demo.observed import condition
+from pierhead_sandbox.operator_process import OperatorProcess, install
+from pierhead_sandbox.sandbox import Sandbox
+
+CONNECTIONS = 32
+NAMESPACE = "bench"
+LIMIT_NAMESPACE = "limit"
+_QUIET_REQUESTS = 40
+_QUIET_LOOKS = 60
+_SECONDS_FOR_EACH = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the operator took."""
+
+    seconds: float
+    api_requests: Counter[tuple[str, ...]]
+    """Its own, by method."""
+    all_api_requests: int
+    """Of every client of the API server, the control plane and this benchmark included."""
+    aws_calls: Counter[str]
+    before: TreeUsage
+    after: TreeUsage
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Operator and renderers."""
+        return self.after.cpu_seconds - self.before.cpu_seconds
+
+    def extra(self, objects: int) -> dict[str, Any]:
+        """What the table says beside the agreed figures."""
+        methods = {f"{method.lower()}_requests": count for (method,), count in self.api_requests.items()}
+        return {
+            "objects": objects,
+            "all_api_requests_per_object": round(self.all_api_requests / objects, 2),
+            **methods,
+            "aws_calls": dict(self.aws_calls),
+            "operator_cpu_seconds": round(
+                self.after.process.cpu_seconds - self.before.process.cpu_seconds, 2
+            ),
+            "operator_peak_rss_mib": round(self.after.process.peak_rss_mib, 1),
+            "renderer_peak_rss_mib": [round(child.peak_rss_mib, 1) for child in self.after.children],
+        }
+
+
+class Lab:
+    """Where one benchmark runs."""
+
+    def __init__(self, sandbox: Sandbox, client: Client, operator: OperatorProcess) -> None:
+        self.sandbox = sandbox
+        self.client = client
+        self.operator = operator
+
+    async def apply_all(self, resource_objects: Iterable[tuple[ResourceType, Object]]) -> None:
+        """Applies them server-side over CONNECTIONS connections."""
+        await each(resource_objects, lambda pair: self.client.apply(*pair, field_manager="bench"))
+
+    async def measure(self, resource: ResourceType, objects: list[Object]) -> Measured:
+        """Applies the custom resources and waits until all of them are Ready. Raises TimeoutError."""
+        ready = _Ready(len(objects))
+        watch = Watch(self.client, resource, ready.told, namespace=NAMESPACE)
+        following = asyncio.create_task(watch.run())
+        await watch.ready()
+        requests, everyone, calls = self._requests(), self._everyone(), self._calls()
+        before = usage_of(self.operator.pid)
+        began = time.monotonic()
+        await self.apply_all((resource, obj) for obj in objects)
+        try:
+            async with asyncio.timeout(60 + _SECONDS_FOR_EACH * len(objects)):
+                await ready.all.wait()
+        except TimeoutError:
+            say(f"{len(ready.names)} of {len(objects)} are Ready; the others say: {ready.complaints()}")
+            raise
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+        return Measured(
+            seconds=ready.at - began,
+            api_requests=self._requests() - requests,
+            all_api_requests=self._everyone() - everyone,
+            aws_calls=self._calls() - calls,
+            before=before,
+            after=usage_of(self.operator.pid),
+        )
+
+    async def quiet(self) -> None:
+        """Returns when the control plane has digested what it was given."""
+        before = self._everyone()
+        for _ in range(_QUIET_LOOKS):
+            await asyncio.sleep(1)
+            now = self._everyone()
+            if now - before < _QUIET_REQUESTS:
+                return
+            before = now
+
+    def _requests(self) -> Counter[tuple[str, ...]]:
+        return counters(self.operator.metrics(), "rest_client_requests_total", "method")
+
+    def _everyone(self) -> int:
+        return sum(self.sandbox.request_counts().values())
+
+    def _calls(self) -> Counter[str]:
+        calls = self.sandbox.aws.calls()
+        return Counter({name: sum(outcomes.values()) for name, outcomes in calls.items()})
+
+
+class _Ready:
+    """Which objects are Ready, as the watch tells."""
+
+    def __init__(self, wanted: int) -> None:
+        self.names: set[str] = set()
+        self.at = 0.0
+        self.all = asyncio.Event()
+        self._wanted = wanted
+        self._said: dict[str, str] = {}
+
+    def told(self, _event: str, obj: Object) -> None:
+        name, ready = ObjectKey.of(obj).name, condition(obj, "Ready")
+        if ready.get("status") == "True":
+            self.names.add(name)
+            self._said.pop(name, None)
+        else:
+            self.names.discard(name)
+            self._said[name] = f"{ready.get('reason', '?')}: {ready.get('message', '')}"
+        if len(self.names) == self._wanted:
+            self.at = time.monotonic()
+            self.all.set()
+
+    def complaints(self) -> str:
+        return "; ".join(f"{text} ({count})" for text, count in Counter(self._said.values()).most_common(5))
+
+
+@asynccontextmanager
+async def laboratory(settings: Mapping[str, Any] | None = None) -> AsyncIterator[Lab]:
+    """A sandbox with pierhead installed; its operator is not started yet. `settings` are the operator's."""
+    with await asyncio.to_thread(Sandbox.start) as sandbox:
+        say("the control plane is up")
+        await asyncio.to_thread(install, sandbox)
+        credentials = Credentials(
+            server=sandbox.server,
+            ca_file=sandbox.ca_file,
+            client_cert_file=sandbox.client_cert,
+            client_key_file=sandbox.client_key,
+        )
+        client = await Client.connect(credentials, connections=CONNECTIONS, user_agent="pierhead-bench")
+        for namespace in (NAMESPACE, LIMIT_NAMESPACE):
+            await asyncio.to_thread(sandbox.create_namespace, namespace)
+        try:
+            yield Lab(sandbox, client, OperatorProcess(sandbox, settings=settings))
+        finally:
+            await client.close()
+
+
+async def each(
+    items: Iterable[Any], work: Callable[[Any], Awaitable[Any]], *, at_once: int = CONNECTIONS
+) -> None:
+    """Does the work for each item, so many at once. Raises what the first failure raised."""
+    waiting = iter(items)
+
+    async def worker() -> None:
+        for item in waiting:
+            await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(worker())
+
+
+def say(text: str) -> None:
+    """Tells the person who waits; not part of the result."""
+    print(f"... {text}", file=sys.stderr, flush=True)
