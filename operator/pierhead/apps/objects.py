@@ -8,7 +8,6 @@ not part of the manifest, as Helm does it. Source: Helm `pkg/action/validate.go`
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pierhead.apps.documents import DocumentError, load_all
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.model import GROUP
@@ -20,15 +19,6 @@ RELEASE_LABEL = f"{GROUP}/apprelease"
 """Label of every object of a release, with the release's name: what the watches select by."""
 
 _LIST_SUFFIX = "List"
-
-
-def parse_manifest(manifest: str) -> list[Object]:
-    """The objects of a stored manifest. Raises Invalid when it is not one."""
-    try:
-        documents = load_all(manifest)
-    except DocumentError as error:
-        raise Invalid(f"the stored manifest is {error}", reason="DamagedRelease") from None
-    return [document for document in documents if isinstance(document, dict)]
 
 
 def owned(objects: Iterable[Object], *, release: str, namespace: str) -> list[Object]:

@@ -14,7 +14,6 @@ from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.history import StoredRevision
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
-from pierhead.apps.objects import parse_manifest
 from pierhead.apps.release import Bookkeeping, Release, Status
 from pierhead.apps.rendering import Renderer
 from pierhead.apps.subject import Subject
@@ -79,7 +78,7 @@ class Operations:
         if stored is None:
             raise Conflict(f"revision {target} is gone")
         wanted = await subject.history.read(stored)
-        plan = await self._objects.plan(subject, parse_manifest(wanted.manifest))
+        plan = await self._objects.plan(subject, await self._renderer.objects_of(wanted))
         kept = wanted.bookkeeping
         revision = replace(
             wanted,
@@ -100,20 +99,22 @@ class Operations:
     async def apply(self, subject: Subject) -> None:
         """Applies the pending revision again, from its stored manifest."""
         stored = await self._read_latest(subject)
-        plan = await self._objects.plan(subject, parse_manifest(stored.manifest))
+        plan = await self._objects.plan(subject, await self._renderer.objects_of(stored))
         await self._objects.apply(subject, plan)
         subject.memory.applied = stored.revision
 
     async def compare(self, subject: Subject) -> None:
         """Compares the newest revision with the cluster."""
         stored = await self._read_latest(subject)
-        plan = await self._objects.plan(subject, parse_manifest(stored.manifest), explain=True)
+        plan = await self._objects.plan(subject, await self._renderer.objects_of(stored), explain=True)
         await self._objects.compare(subject, plan)
 
     async def correct(self, subject: Subject) -> None:
         """Applies what differs from the newest revision."""
         stored = await self._read_latest(subject)
-        await self._objects.apply(subject, await self._objects.plan(subject, parse_manifest(stored.manifest)))
+        await self._objects.apply(
+            subject, await self._objects.plan(subject, await self._renderer.objects_of(stored))
+        )
 
     async def finish(self, subject: Subject) -> None:
         """Deletes what is no longer part of the release, and marks the newest revision deployed.
@@ -200,7 +201,7 @@ class Operations:
         if not subject.revisions or subject.latest.bookkeeping is not None:
             return subject.inventory
         stored = await subject.history.read(subject.latest)
-        foreign = await self._objects.plan(subject, parse_manifest(stored.manifest), dry_run=False)
+        foreign = await self._objects.plan(subject, await self._renderer.objects_of(stored), dry_run=False)
         ours = [
             Entry.parse(text)
             for earlier in subject.revisions

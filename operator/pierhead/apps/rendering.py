@@ -11,6 +11,7 @@ from typing import Any
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.objects import check
+from pierhead.apps.release import Release as StoredRelease
 from pierhead.apps.sources.artifact import inside
 from pierhead.apps.sources.helm_repository import CHART_FILE
 from pierhead.engine.outcome import Invalid
@@ -105,6 +106,20 @@ class Renderer:
             chart=rendering.chart_metadata or _pseudo_chart(release.name, inputs),
             notes=rendering.notes,
         )
+
+    async def objects_of(self, revision: StoredRelease) -> tuple[Object, ...]:
+        """The objects of a stored manifest, read by the parser that Helm reads it with.
+
+        Raises Invalid when it is not one any more.
+        """
+        manifests = PlainManifests(text=revision.manifest)
+        try:
+            rendering = await self._pool.render(
+                RenderRequest(manifests=manifests, namespace=revision.namespace)
+            )
+        except RenderInvalid as error:
+            raise Invalid(f"{revision.secret_name}: {error}", reason="DamagedRelease") from None
+        return tuple(item.object for item in rendering.objects)
 
     async def _lookup(
         self, call: LookupCall, client: Client
