@@ -219,6 +219,11 @@ def _finish(facts: Facts) -> Finish | None:
 
 
 def _rest(facts: Facts) -> Rest:
+    return Rest(next_moment(facts))
+
+
+def next_moment(facts: Facts) -> datetime | None:
+    """When another decision may come out although nothing is seen to change."""
     looks = [_next_look_up(facts, shard) for shard in facts.state.open]
     moments = [moment for moment in looks if moment is not None]
     for shard in _submitted(facts):
@@ -231,7 +236,7 @@ def _rest(facts: Facts) -> Rest:
     deadline = _deadline(facts)
     if deadline is not None and facts.state.target is None:
         moments.append(deadline)
-    return Rest(min((moment for moment in moments if moment > facts.now), default=None))
+    return min((moment for moment in moments if moment > facts.now), default=None)
 
 
 def _deadline(facts: Facts) -> datetime | None:

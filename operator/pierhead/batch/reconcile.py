@@ -11,6 +11,7 @@ from random import Random
 from pierhead.aws.batch import BatchClients
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
+from pierhead.batch.alarms import Alarms
 from pierhead.batch.follow import Follower
 from pierhead.batch.memory import Memory
 from pierhead.batch.model import RESOURCE
@@ -51,6 +52,7 @@ class BatchJobReconciler:
             preparation=Preparation(clients, policy),
             records=IndexRecords(client),
             follower=Follower(clients, poll_seconds=settings.batch_poll_seconds, now=clock, random=random),
+            alarms=Alarms(),
             settings=settings,
             clock=clock,
             leading_since=clock(),
@@ -65,14 +67,17 @@ class BatchJobReconciler:
         """From here on this process leads: what was submitted before may be another's."""
         self._shared.leading_since = self._clock()
         self._shared.follower.start(wake)
+        self._shared.alarms.start(wake)
 
     async def stop(self) -> None:
-        """Ends the polling."""
+        """Ends polls and alarms."""
+        self._shared.alarms.stop()
         await self._shared.follower.stop()
 
     def forget(self, key: ObjectKey) -> None:
         """Drops everything about a BatchJob that is gone."""
         self._memories.pop(key, None)
+        self._shared.alarms.set(key, None)
         self._shared.follower.forget(key)
         self._shared.records.forget(key)
 

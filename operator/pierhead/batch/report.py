@@ -68,7 +68,7 @@ def status_of(
             succeeded=succeeded,
             failed=failed,
             active=open_counts.active,
-            waiting=size - succeeded - failed - open_counts.active,
+            waiting=max(0, size - succeeded - failed - open_counts.active),
             states=_states(open_counts),
             start_time=to_text(state.start_time) if state.start_time else None,
             completion_time=to_text(completion) if completion else None,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pierhead.aws.batch import BatchClient, BatchClients
 from pierhead.aws.session import OPERATOR, AwsIdentity
+from pierhead.batch.alarms import Alarms
 from pierhead.batch.decide import Facts, Limits
 from pierhead.batch.definition import map_limit, spec_digest
 from pierhead.batch.follow import Access, Follower
@@ -43,6 +44,7 @@ class Shared:
     preparation: Preparation
     records: IndexRecords
     follower: Follower
+    alarms: Alarms
     settings: Settings
     clock: Callable[[], datetime]
     leading_since: datetime

@@ -18,7 +18,7 @@ from pierhead.batch.actions import (
     Submit,
     Terminate,
 )
-from pierhead.batch.decide import decide
+from pierhead.batch.decide import decide, next_moment
 from pierhead.batch.harvest import harvest, lose
 from pierhead.batch.launch import find, launch
 from pierhead.batch.moves import moved
@@ -34,11 +34,14 @@ _MOST_STEPS = 200
 async def run(situation: Situation) -> Outcome:
     """The whole pass."""
     situation.follow()
+    situation.shared.alarms.set(situation.resource.key, None)
     try:
         return await _until_rest(situation)
     except Conflict:
         raise
     except ReconcileError as error:
+        if error.terminal:
+            _set_alarm(situation)
         if error.status is None:
             error.status = await situation.status()
         raise
@@ -107,6 +110,14 @@ async def _step(situation: Situation, action: Action) -> None:
         case _:
             limit = situation.spec.backoff_limit_per_index
             situation.state = moved(situation.state, action, limit=limit, now=situation.now)
+
+
+def _set_alarm(situation: Situation) -> None:
+    facts = situation.facts()
+    if all(shard.job_id in facts.seen for shard in facts.state.open if shard.state == "Submitted"):
+        moment = next_moment(facts)
+        seconds = (moment - facts.now).total_seconds() if moment else None
+        situation.shared.alarms.set(situation.resource.key, seconds)
 
 
 def _again(error: ReconcileError) -> ReconcileError:
