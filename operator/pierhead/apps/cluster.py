@@ -12,6 +12,7 @@ from pierhead.apps.live import LiveObjects
 from pierhead.apps.objects import RELEASE_LABEL, belongs, owned, scaled_by_others
 from pierhead.apps.revisions import HELM_SECRETS, Revisions
 from pierhead.apps.subject import Subject
+from pierhead.apps.takeover import refuse_what_belongs_to_others, take_over_from_helm
 from pierhead.engine.outcome import Invalid, ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Object, ObjectKey
@@ -54,6 +55,7 @@ class ReleaseObjects:
         self._discovery = discovery
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._live = LiveObjects()
+        self._revisions = revisions
         self._objects = WatchSet(client, self._live.handle)
         self._secrets = WatchSet(client, revisions.handle)
 
@@ -95,11 +97,28 @@ class ReleaseObjects:
         error = found.error()
         if error is not None:
             raise error
-        for entry in found.entries:
+        self._refuse_claimed(subject, found.entries)
+        return found
+
+    async def refuse_strangers(self, subject: Subject, wanted: Plan, *, ours: frozenset[Entry]) -> None:
+        """Raises Invalid naming what a plan would take from another release; `ours` is known not to be."""
+        await refuse_what_belongs_to_others(subject, wanted.steps, ours=ours, exists=self._release_exists)
+
+    async def take_over_from_helm(self, subject: Subject, wanted: Plan) -> Plan:
+        """Makes pierhead's what Helm's command wrote into these objects; the plan for them after that."""
+        if not await take_over_from_helm(subject, wanted.steps):
+            return wanted
+        return await self.plan(subject, [step.object for step in wanted.steps])
+
+    def _release_exists(self, namespace: str, release: str) -> bool:
+        unseen = None not in self._namespaces and namespace not in self._namespaces
+        return unseen or self._revisions.exists(namespace, release)
+
+    def _refuse_claimed(self, subject: Subject, entries: Iterable[Entry]) -> None:
+        for entry in entries:
             owner = self._live.owner(entry)
             if owner is not None and owner != subject.key:
                 raise Invalid(f"{entry.label} belongs to AppRelease {owner}", reason="OwnedByAnother")
-        return found
 
     async def missing_crds(self, subject: Subject, crds: Sequence[Object]) -> list[Object]:
         """Those of a chart's `crds/` that the cluster lacks: as with Helm, the others are left alone."""
@@ -144,7 +163,11 @@ class ReleaseObjects:
         subject.memory.compared = self._live.suspects(wanted.entries)
 
     async def _follow(self, subject: Subject, entries: Sequence[Entry]) -> None:
-        """Watches the kinds of these objects. Raises Forbidden where neither we nor the account may."""
+        """Watches the kinds of these objects. Raises Forbidden where neither we nor the account may.
+
+        Raises Invalid where another AppRelease came first since the plan.
+        """
+        self._refuse_claimed(subject, entries)
         self._live.claim(subject.key, entries)
         for api_version, kind in sorted({(entry.api_version, entry.kind) for entry in entries}):
             try:

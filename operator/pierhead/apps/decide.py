@@ -88,6 +88,9 @@ class Observation:
     applied: bool
     """Whether this process has applied the newest revision."""
 
+    begun: datetime | None = None
+    """When this process first saw the newest revision pending: time it was down is not the release's."""
+
     health: Health
     drift: tuple[str, ...] | None
     """Objects that differ from the deployed revision; None while nobody has looked."""
@@ -107,8 +110,20 @@ class Observation:
 
     @property
     def deployed(self) -> Revision | None:
-        """The newest revision that was deployed and is still what the cluster falls back to."""
-        return next((item for item in reversed(self.history) if item.status == Status.DEPLOYED), None)
+        """The revision the cluster falls back to.
+
+        A crash between the two writes that end an upgrade leaves none that is marked deployed; the one before
+        was superseded then.
+        """
+        for status in (Status.DEPLOYED, Status.SUPERSEDED):
+            found = next((item for item in reversed(self.history) if item.status == status), None)
+            if found is not None:
+                return found
+        return None
+
+    def deadline_of(self, latest: Revision) -> datetime:
+        """When a pending revision has had its time."""
+        return max(latest.last_deployed, self.begun or latest.last_deployed) + self.timeout
 
     @property
     def rejection(self) -> Revision | None:
@@ -189,7 +204,7 @@ def _not_applied(seen: Observation) -> Decision | None:
     if latest is None or not latest.status.pending or seen.applied:
         return None
     operation = _operation(latest)
-    if seen.now >= latest.last_deployed + seen.timeout:
+    if seen.now >= seen.deadline_of(latest):
         message = f"{operation} could not be applied within {_text(seen.timeout)}"
         return Decision(State.PROGRESSING, Action.FAIL, "ApplyTimeout", message)
     return Decision(State.PROGRESSING, Action.APPLY, "Applying", f"applying {operation}")
@@ -201,7 +216,7 @@ def _applied(seen: Observation) -> Decision | None:
     if latest is None or not latest.status.pending:
         return None
     operation, health = _operation(latest), seen.health
-    deadline = latest.last_deployed + seen.timeout
+    deadline = seen.deadline_of(latest)
     if health.status == "Current":
         return Decision(State.PROGRESSING, Action.FINISH, "Healthy", f"{operation}: every object is healthy")
     if health.status == "Failed":

@@ -7,7 +7,7 @@ manifest's objects, with the release's account.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from pierhead.apps.cluster import ReleaseObjects
@@ -15,14 +15,19 @@ from pierhead.apps.history import StoredRevision
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.release import Bookkeeping, Release, Status
-from pierhead.apps.rendering import Renderer
+from pierhead.apps.rendering import Rendered, Renderer
+from pierhead.apps.revisions import Spared
 from pierhead.apps.subject import Subject
-from pierhead.engine.outcome import Conflict
+from pierhead.engine.outcome import Conflict, Invalid
+from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry, difference, union
 from pierhead.kube.plan import Plan
+from pierhead.render.errors import RenderOutOfMemory, RenderTimeout
 from pierhead.render.protocol import Release as TemplateRelease
 
 _DESCRIPTION_LIMIT = 1024
+_COSTLY = frozenset({RenderTimeout.default_reason, RenderOutOfMemory.default_reason})
+_SPARED = timedelta(minutes=20)
 _DONE: Mapping[Status, str] = MappingProxyType(
     {Status.PENDING_INSTALL: "Install complete", Status.PENDING_UPGRADE: "Upgrade complete"}
 )
@@ -48,9 +53,9 @@ class Operations:
         number = before.revision.revision + 1 if before else 1
         namespace = subject.key.namespace
         templates = TemplateRelease(subject.release, namespace, number, is_upgrade=before is not None)
-        rendered = await self._renderer.render(spec, inputs, templates, subject.client)
+        rendered = await self._rendered(subject, spec, inputs, templates)
         crds = await self._objects.missing_crds(subject, rendered.crds)
-        plan = await self._objects.plan(subject, (*crds, *rendered.objects))
+        plan = await self._planned(subject, (*crds, *rendered.objects))
         now = self._clock()
         revision = Release(
             name=subject.release,
@@ -78,7 +83,7 @@ class Operations:
         if stored is None:
             raise Conflict(f"revision {target} is gone")
         wanted = await subject.history.read(stored)
-        plan = await self._objects.plan(subject, await self._renderer.objects_of(wanted))
+        plan = await self._planned(subject, await self._renderer.objects_of(wanted))
         kept = wanted.bookkeeping
         revision = replace(
             wanted,
@@ -100,7 +105,7 @@ class Operations:
         """Applies the pending revision again, from its stored manifest."""
         stored = await self._read_latest(subject)
         plan = await self._objects.plan(subject, await self._renderer.objects_of(stored))
-        await self._objects.apply(subject, plan)
+        await self._apply(subject, plan)
         subject.memory.applied = stored.revision
 
     async def compare(self, subject: Subject) -> None:
@@ -182,8 +187,37 @@ class Operations:
         created = await subject.history.create(revision)
         subject.memory.store(StoredRevision.of(created))
         subject.memory.pending = created
-        await self._objects.apply(subject, plan)
+        await self._apply(subject, plan)
         subject.memory.applied = revision.revision
+
+    async def _rendered(
+        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, templates: TemplateRelease
+    ) -> Rendered:
+        spared, what = subject.memory.spared, (inputs.digest, subject.reconcile_at)
+        if spared is not None and spared.what == what and self._clock() < spared.until:
+            raise spared.error
+        subject.memory.spared = None
+        try:
+            return await self._renderer.render(spec, inputs, templates, subject.client)
+        except Invalid as error:
+            if error.reason in _COSTLY:
+                subject.memory.spared = Spared(what, self._clock() + _SPARED, error)
+            raise
+
+    async def _planned(self, subject: Subject, objects: Iterable[Object]) -> Plan:
+        """The plan for a new revision's objects, none of which is taken from another release."""
+        if subject.revisions and subject.latest.bookkeeping is None:
+            # Somebody else was at work, and not every event of that need have come yet.
+            subject.memory.objects = None
+        plan = await self._objects.plan(subject, objects)
+        await self._objects.refuse_strangers(subject, plan, ours=frozenset(_ours(subject)))
+        return plan
+
+    async def _apply(self, subject: Subject, plan: Plan) -> None:
+        before = subject.revisions[-2] if len(subject.revisions) > 1 else None
+        if before is not None and before.bookkeeping is None:
+            plan = await self._objects.take_over_from_helm(subject, plan)
+        await self._objects.apply(subject, plan)
 
     async def _read_latest(self, subject: Subject) -> Release:
         """The newest revision with its manifest; without a request while this process is at it."""
@@ -202,13 +236,7 @@ class Operations:
             return subject.inventory
         stored = await subject.history.read(subject.latest)
         foreign = await self._objects.plan(subject, await self._renderer.objects_of(stored), dry_run=False)
-        ours = [
-            Entry.parse(text)
-            for earlier in subject.revisions
-            if earlier.bookkeeping is not None
-            for text in earlier.bookkeeping.inventory
-        ]
-        return union(ours, foreign.entries)
+        return union(_ours(subject), foreign.entries)
 
     async def _trim(self, subject: Subject) -> None:
         """Forgets revisions beyond the limit, never the deployed one."""
@@ -221,6 +249,16 @@ class Operations:
             await subject.history.delete(surplus)
             gone = {stored.secret_name for stored in surplus}
             subject.memory.remember(kept for kept in subject.revisions if kept.secret_name not in gone)
+
+
+def _ours(subject: Subject) -> list[Entry]:
+    """Objects of any revision that pierhead made."""
+    return [
+        Entry.parse(text)
+        for stored in subject.revisions
+        if stored.bookkeeping is not None
+        for text in stored.bookkeeping.inventory
+    ]
 
 
 def _texts(entries: Iterable[Entry]) -> tuple[str, ...]:

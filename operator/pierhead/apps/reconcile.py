@@ -153,11 +153,14 @@ class AppReleaseReconciler:
         memory, objects = subject.memory, self._with.objects
         await self._recall(subject)
         history = tuple(stored.revision for stored in subject.revisions)
+        if history and history[-1].status.pending and (memory.begun or (0,))[0] != history[-1].revision:
+            memory.begun = (history[-1].revision, self._clock())
         drift = objects.drift(subject)
         return Observation(
             desired=desired,
             history=history,
             applied=bool(history) and memory.applied == history[-1].revision,
+            begun=memory.begun[1] if history and memory.begun and history[-1].status.pending else None,
             health=objects.health(subject),
             drift=None if drift is None else tuple(entry.label for entry in drift),
             now=self._clock(),
@@ -192,6 +195,10 @@ class AppReleaseReconciler:
         except ReconcileError as error:
             if inputs is not None:
                 error.message = inputs.masked(error.message)
+            if isinstance(error, UnknownKind) and decision.action is Action.APPLY and _is_new(subject):
+                # The CRDs of a chart's own folder are not in its manifest: only another render has them.
+                await operations.abandon(subject, f"begun anew, because a crash left {error}")
+                return
             # Before the pending revision exists nothing was written, and the error is the whole story.
             if not error.terminal or not _half_applied(subject):
                 raise
@@ -230,7 +237,8 @@ class AppReleaseReconciler:
         subject = self._subject(resource)
         try:
             await self._recall(subject)
-            survivors = await self._with.operations.uninstall(subject)
+            ours = _was_ours(subject, resource.status)
+            survivors = await self._with.operations.uninstall(subject) if ours else ()
         except (Forbidden, NotFound):
             # A namespace that is going away takes its RoleBindings first; what is in it goes with it.
             if not await self._namespace_is_going(resource.key.namespace):
@@ -290,6 +298,17 @@ def _is_settled(resource: Resource) -> bool:
         condition.type == READY and condition.status == "True"
         for condition in _stored_conditions(resource.status)
     )
+
+
+def _was_ours(subject: Subject, status: Mapping[str, Any]) -> bool:
+    """Whether the release was ever pierhead's: one that Helm made, and that was never taken over, is not."""
+    known = "inputDigest" in (status.get("release") or {})
+    return known or any(stored.bookkeeping is not None for stored in subject.revisions)
+
+
+def _is_new(subject: Subject) -> bool:
+    """Whether the pending revision brings something new, and does not bring back."""
+    return _half_applied(subject) and subject.latest.revision.rolls_back is None
 
 
 def _half_applied(subject: Subject) -> bool:

@@ -111,7 +111,8 @@ def encode(release: Release, *, at: datetime) -> Object:
         "name": release.name,
         "namespace": release.namespace,
         "version": release.revision,
-        "apply_method": "ssa",
+        # With "ssa" Helm 4 would refuse `helm rollback`: the fields it sets are another manager's, ours.
+        "apply_method": "csa",
         "config": dict(release.values),
         "manifest": release.manifest,
         "hooks": [dict(hook) for hook in release.hooks],

@@ -11,11 +11,23 @@ from datetime import datetime
 
 from pierhead.apps.history import StoredRevision
 from pierhead.apps.release import Release
+from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.inventory import Entry
 
 HELM_SECRETS = "owner=helm"
 """Label selector of the Secrets that hold revisions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """A render that cost a renderer its process: nobody else should pay for that again at every look."""
+
+    what: tuple[str, str]
+    """The input's digest and the forcing annotation."""
+
+    until: datetime
+    error: ReconcileError
 
 
 @dataclass(slots=True)
@@ -37,6 +49,12 @@ class Memory:
 
     compared: frozenset[tuple[Entry, int]] = frozenset()
     """Objects, and their versions, that were compared with the newest revision and differ from it."""
+
+    begun: tuple[int, datetime] | None = None
+    """The pending revision, and when this process first saw it."""
+
+    spared: "Spared | None" = None
+    """The render that is not tried again for a while."""
 
     reported_at: datetime | None = None
     """When the progress of a wait was last reported."""
@@ -90,6 +108,13 @@ class Revisions:
             memory.revisions = None
         return memory
 
+    def exists(self, namespace: str, release: str) -> bool:
+        """Whether anybody has a release of this name there."""
+        memory = self._memories.get((namespace, release))
+        if memory is not None and memory.revisions:
+            return True
+        return any(not secret.gone for secret in self._shown.get((namespace, release), {}).values())
+
     def forget(self, namespace: str, release: str) -> None:
         """Drops everything about a release."""
         self._memories.pop((namespace, release), None)
@@ -104,7 +129,7 @@ class Revisions:
         if memory is None:
             if all(held.gone for held in shown.values()):
                 del self._shown[place]
-        elif _foreign(memory, shown):
+        elif memory.revisions is None or _foreign(memory, shown):
             self._wake(memory.owner)
         else:
             kept = {name: held for name, held in shown.items() if not held.gone or name in memory.written}
