@@ -37,7 +37,7 @@ def helm(operator_binaries, sandbox, tenant, tmp_path) -> Helm:
             *arguments,
             "--namespace",
             tenant,
-            env={**sandbox.environment, **homes},
+            env={**sandbox.environment, **homes, "HOME": str(tmp_path)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
