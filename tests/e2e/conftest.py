@@ -82,6 +82,6 @@ def make_shop(
     if not any(operator.running for operator in operators):
         start_operator(name="cleaner", leader_election=False)
     kinds = "appreleases,syncedsecrets,batchjobs"
-    for shop in made:
-        cluster.kubectl("delete", kinds, "--all", "-n", shop.namespace, "--timeout=60s")
-        cluster.kubectl("delete", "namespace", shop.namespace, "--ignore-not-found", "--wait=false")
+    cluster.kubectl("delete", kinds, "--all", "--all-namespaces", "--timeout=100s")
+    namespaces = [shop.namespace for shop in made]
+    cluster.kubectl("delete", "namespace", *namespaces, "--ignore-not-found", "--wait=false")

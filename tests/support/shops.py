@@ -43,10 +43,12 @@ _ID = re.compile(
     r"|(?<![0-9a-f])([0-9a-f]{32}|[0-9a-f]{20})(?![0-9a-f])"
     r"|(?<=shop-)[0-9a-f]{8,10}(?![0-9a-z])"
 )
+# `tries` counts submissions that may have been made: after a kill one more than were. What was submitted is
+# counted at AWS.
 _CHANCE = {
     "uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime", "lastUpdateTime",
     "pod-template-hash", "time", "since", "startTime", "completionTime",
-    "createdAt", "modifiedAt", "clusterIP", "clusterIPs",
+    "createdAt", "modifiedAt", "clusterIP", "clusterIPs", "tries",
 }  # fmt: skip
 
 
