@@ -275,7 +275,8 @@ async def test_hooks_are_left_out_when_asked(controller, releases):
     spec = chart(**{"templates/hook.yaml": HOOK, "templates/test.yaml": tests})
     await releases.apply({**spec, "helm": {"disableHooks": True}})
     await releases.until()
-    await releases.apply(chart(**{"templates/test.yaml": tests}))
+    only_tests = chart(**{"templates/test.yaml": tests})
+    await releases.apply({**only_tests, "helm": {"disableHooks": False}})
     await releases.until()
 
 
