@@ -94,7 +94,11 @@ class AppReleaseReconciler:
     async def reconcile(self, resource: Resource) -> Outcome:
         """One pass."""
         if resource.deleting:
-            return await self._uninstall(resource)
+            try:
+                return await self._uninstall(resource)
+            except (Invalid, Denied) as error:
+                error.look_again = self._settings.source_poll_seconds
+                raise
         spec = RESOURCE.parse(resource.object)
         if spec.suspend:
             suspended = not_ready("Suspended", "spec.suspend is set: the application is left as it is")
