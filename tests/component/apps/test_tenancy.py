@@ -6,6 +6,8 @@ import pytest
 
 from pierhead.kube.resources import APP_RELEASES, CONFIG_MAPS, NAMESPACES, SECRETS, ResourceType
 from support.app_sources import chart_files
+from support.objects import credentials_of
+from support.release_controller import Running
 from support.releases import Releases, because, condition, config_map, inline
 
 CLUSTER_ROLES = ResourceType(
@@ -28,12 +30,10 @@ def untrusted(sandbox, namespace, app_releases_served, kube) -> Releases:
 @pytest.fixture
 async def running(sandbox, namespace, settings, renderer, app_releases_served):
     """Starts a controller for the namespace with other settings."""
-    from component.apps.conftest import Running
-
     started: list[Running] = []
 
     async def start(**changes: Any) -> Running:
-        made = Running(sandbox, namespace, settings.model_copy(update=changes), renderer)
+        made = Running(credentials_of(sandbox), namespace, settings.model_copy(update=changes), renderer)
         started.append(await made.start())
         return made
 
