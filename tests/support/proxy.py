@@ -17,7 +17,16 @@ from yarl import URL
 
 from pierhead.kube.credentials import Credentials
 
-_DROPPED = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "accept-encoding"}
+_DROPPED = {
+    "host",
+    "connection",
+    "transfer-encoding",
+    "content-length",
+    "keep-alive",
+    "accept-encoding",
+    # An answer is unpacked on its way through.
+    "content-encoding",
+}
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -163,6 +172,11 @@ class Proxy:
         made = Fault(**fault)
         self._faults.append(made)
         return made
+
+    def take_back(self, fault: Fault) -> None:
+        """Ends one fault."""
+        if fault in self._faults:
+            self._faults.remove(fault)
 
     def heal(self) -> None:
         """Takes back all faults."""

@@ -250,7 +250,7 @@ def _failed(seen: Observation) -> Decision | None:
         return Decision(State.FAILED, Action.ROLL_BACK, "RollingBack", message, target=deployed.revision)
     if seen.drift is None:
         return _verification()
-    if latest.rolls_back is None and not seen.drift and seen.health.status == "Current":
+    if not seen.drift and seen.health.status == "Current":
         return Decision(
             State.FAILED, Action.FINISH, "Recovered", f"revision {latest.revision} became healthy after all"
         )

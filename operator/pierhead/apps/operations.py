@@ -29,7 +29,11 @@ _DESCRIPTION_LIMIT = 1024
 _COSTLY = frozenset({RenderTimeout.default_reason, RenderOutOfMemory.default_reason})
 _SPARED = timedelta(minutes=20)
 _DONE: Mapping[Status, str] = MappingProxyType(
-    {Status.PENDING_INSTALL: "Install complete", Status.PENDING_UPGRADE: "Upgrade complete"}
+    {
+        Status.PENDING_INSTALL: "Install complete",
+        Status.PENDING_UPGRADE: "Upgrade complete",
+        Status.FAILED: "Became healthy after it had failed",
+    }
 )
 _VERBS: Mapping[Status, str] = MappingProxyType(
     {Status.PENDING_INSTALL: "Install", Status.PENDING_ROLLBACK: "Rollback"}

@@ -38,6 +38,12 @@ ROLLED_BACK = (
     revision(3, Status.DEPLOYED, "old", rolls_back=1),
 )
 
+ROLLBACK_FAILED = (
+    revision(1, Status.DEPLOYED, "old"),
+    revision(2, Status.FAILED, "new", rejected=True),
+    revision(3, Status.FAILED, "old", rolls_back=1),
+)
+
 TABLE = {
     "nothing released": (seen(), State.ABSENT, Action.INSTALL),
     "only uninstalled": (seen(revision(1, Status.UNINSTALLED)), State.ABSENT, Action.INSTALL),
@@ -59,6 +65,33 @@ TABLE = {
     ),
     "pending, never applied, past the deadline": (
         seen(revision(1, Status.PENDING_INSTALL, at=NOW - timedelta(minutes=6)), applied=False),
+        State.PROGRESSING,
+        Action.FAIL,
+    ),
+    "pending longer than its time, most of which the operator was down": (
+        seen(
+            revision(1, Status.PENDING_INSTALL, at=NOW - timedelta(hours=6)),
+            applied=False,
+            begun=NOW - timedelta(minutes=4),
+        ),
+        State.PROGRESSING,
+        Action.APPLY,
+    ),
+    "pending and unhealthy longer than its time, most of which the operator was down": (
+        seen(
+            revision(1, Status.PENDING_INSTALL, at=NOW - timedelta(hours=6)),
+            health=PROGRESS,
+            begun=NOW - timedelta(minutes=4),
+        ),
+        State.PROGRESSING,
+        Action.WAIT,
+    ),
+    "pending longer than its time, all of which somebody was there": (
+        seen(
+            revision(1, Status.PENDING_INSTALL, at=NOW - timedelta(hours=6)),
+            health=PROGRESS,
+            begun=NOW - timedelta(minutes=5),
+        ),
         State.PROGRESSING,
         Action.FAIL,
     ),
@@ -144,14 +177,16 @@ TABLE = {
         Action.UPGRADE,
     ),
     "rollback failed too": (
-        seen(
-            revision(1, Status.DEPLOYED, "old"),
-            revision(2, Status.FAILED, "new", rejected=True),
-            revision(3, Status.FAILED, "old", rolls_back=1),
-        ),
+        seen(*ROLLBACK_FAILED, health=FAILED),
         State.FAILED,
         Action.NOTHING,
     ),
+    "rollback failed too, and is not compared yet": (
+        seen(*ROLLBACK_FAILED, drift=None),
+        State.IN_SYNC,
+        Action.VERIFY,
+    ),
+    "rollback failed too, and recovered": (seen(*ROLLBACK_FAILED), State.FAILED, Action.FINISH),
     "somebody ran helm": (
         seen(revision(1, Status.DEPLOYED), revision(2, Status.DEPLOYED, None)),
         State.UNMANAGED,
@@ -217,6 +252,17 @@ def test_rolls_back_to_the_last_deployed_revision():
     assert decide(observation).target == 2
 
 
+def test_rolls_back_to_what_a_crash_left_superseded():
+    """The old revision is marked before the new one, and between the two none is deployed."""
+    observation = seen(
+        revision(1, Status.SUPERSEDED, "old"),
+        revision(2, Status.FAILED, "abandoned"),
+        revision(3, Status.FAILED, "new", rejected=True),
+    )
+    decision = decide(observation)
+    assert (decision.action, decision.target) == (Action.ROLL_BACK, 1)
+
+
 def test_a_wait_carries_its_deadline():
     started = NOW - timedelta(seconds=30)
     decision = decide(seen(revision(1, Status.PENDING_INSTALL, at=started), health=PROGRESS))
@@ -253,6 +299,7 @@ OBSERVATIONS = st.builds(
     timeout=st.just(timedelta(minutes=5)),
     roll_back_on_failure=st.booleans(),
     drift_policy=st.sampled_from(["Correct", "Report", "Ignore"]),
+    begun=st.sampled_from([None, NOW - timedelta(minutes=9), NOW]),
 )
 
 
