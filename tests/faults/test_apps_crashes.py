@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from pierhead.kube.resources import (
 from pierhead.render import RendererPool
 from pierhead.settings import Settings
 from pierhead_sandbox.sandbox import Sandbox
+from support.app_sources import GitRepository, chart_files
+from support.objects import definition
 from support.proxy import Fault, Proxy, Recorded
 from support.release_controller import Running
 from support.releases import Releases, because, config_map, deployment, inline, settled
@@ -125,7 +127,9 @@ class World:
 
     def controller(self, releases: Releases, life: str) -> Running:
         settings = Settings(
-            artifact_directory=self.folder / releases.namespace / life, source_poll_seconds=600
+            artifact_directory=self.folder / releases.namespace / life,
+            allow_file_sources=True,
+            source_poll_seconds=600,
         )
         running = Running(self.proxy.credentials, releases.namespace, settings, self.renderer)
         running.user_agent += f"-{life}"
@@ -304,3 +308,85 @@ async def test_whichever_write_was_the_last_the_end_is_the_same(world: World, na
         *(run(number, when) for number in range(len(writes)) for when in ("before", "after"))
     )
     assert different == {}, json.dumps(different, indent=1, default=str)
+
+
+async def died_after(world: World, releases: Releases, path: str, spec: dict[str, Any]) -> None:
+    """An operator that is asked for this, and dies when it has created something there."""
+    running = await world.controller(releases, "first").start()
+    dead = asyncio.Event()
+
+    async def die(_: Recorded) -> None:
+        world.proxy.fail(user_agent=f"^{running.user_agent}$", times=None)
+        dead.set()
+
+    world.proxy.fail(user_agent=f"^{running.user_agent}$", method="POST", path=path, when="after", action=die)
+    await releases.apply(spec)
+    async with asyncio.timeout(SECONDS):
+        await dead.wait()
+    await running.stop()
+
+
+async def test_a_crash_before_the_kinds_of_a_chart_came_is_mended(world: World) -> None:
+    """They are in no manifest that Helm stores, so the pending revision alone does not bring them."""
+    releases = await world.tenant()
+    group = f"g{secrets.randbelow(10**9)}.example.com"
+    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
+    files = chart_files(widget=json.dumps(widget))
+    files["crds/widgets.yaml"] = json.dumps(definition("Widget", group))
+    role = f"everything-{releases.namespace}"
+    world.sandbox.kubectl("create", "clusterrole", role, "--verb=*", "--resource=*.*")
+    world.sandbox.kubectl(
+        "create",
+        "clusterrolebinding",
+        role,
+        f"--clusterrole={role}",
+        f"--serviceaccount={releases.namespace}:default",
+    )
+    await died_after(
+        world, releases, "/secrets$", {"source": {"inline": {"files": files}}, "helm": {"values": {}}}
+    )
+    assert await releases.statuses() == ["pending-install"]
+    second = await world.controller(releases, "second").start()
+    try:
+        await releases.until(seconds=SECONDS)
+        assert await releases.statuses() == ["failed", "deployed"]
+        assert await releases.exists(ResourceType(group, "v1", "widgets", "Widget"), "w")
+    finally:
+        await second.stop()
+        await world.drop(releases)
+        world.sandbox.kubectl("delete", "clusterrolebinding,clusterrole", role)
+
+
+async def test_a_crash_is_mended_though_the_source_is_gone(world: World, tmp_path: Path) -> None:
+    releases = await world.tenant()
+    repository = GitRepository(tmp_path / "repository")
+    repository.commit({"app.json": json.dumps(config_map())})
+    await died_after(world, releases, "/secrets$", {"source": repository.source(branch="main")})
+    assert await releases.statuses() == ["pending-install"]
+    assert not await releases.exists(CONFIG_MAPS, "one")
+    repository.move_away()
+    second = await world.controller(releases, "second").start()
+    try:
+        await releases.until(because("SourceNotFound"), seconds=SECONDS)
+        await releases.object(CONFIG_MAPS, "one")
+        assert await releases.statuses() == ["deployed"]
+    finally:
+        await second.stop()
+        await world.drop(releases)
+
+
+async def test_a_long_death_is_not_taken_for_the_releases_failure(world: World) -> None:
+    """Longer than the release may take: another operator gives it the time it was promised."""
+    releases = await world.tenant()
+    spec = {"source": inline(config_map(), deployment()), "health": {"timeout": "5s"}}
+    await died_after(world, releases, "/secrets$", spec)
+    (pending,) = await releases.history()
+    old = pending.now(pending.status, pending.description, pending.last_deployed - timedelta(hours=1))
+    await releases.kube.replace(SECRETS, encode(old, at=old.last_deployed))
+    second = await world.controller(releases, "second").start()
+    try:
+        await releases.until(seconds=SECONDS)
+        assert await releases.statuses() == ["deployed"]
+    finally:
+        await second.stop()
+        await world.drop(releases)
