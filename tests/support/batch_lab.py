@@ -119,7 +119,7 @@ class Operator:
     async def emit(self, _obj: Object, event_type: str, reason: str, message: str) -> None:
         self.events.append((event_type, reason, message))
 
-    async def crashed(self, within: float = 15) -> None:
+    async def crashed(self, within: float = 45) -> None:
         """Returns once it died; nothing of it is left then."""
         async with asyncio.timeout(within):
             await self.life.crashed.wait()
@@ -207,7 +207,7 @@ class Lab:
     async def delete(self, name: str) -> None:
         await self.kube.delete(BATCH_JOBS, name, self.namespace)
 
-    async def until(self, name: str, condition: Callable[[Object], Any], within: float = 20) -> Object:
+    async def until(self, name: str, condition: Callable[[Object], Any], within: float = 45) -> Object:
         """The BatchJob once the condition holds of it."""
         try:
             async with asyncio.timeout(within):
@@ -221,7 +221,7 @@ class Lab:
             raise AssertionError(f"after {within} s: {self._seen.get(name)}") from None
 
     async def has(
-        self, name: str, wanted: str, status: str = "True", *, reason: str = "", within: float = 20
+        self, name: str, wanted: str, status: str = "True", *, reason: str = "", within: float = 45
     ) -> Object:
         """The BatchJob once it has a condition of this type."""
 
@@ -231,7 +231,7 @@ class Lab:
 
         return await self.until(name, holds, within)
 
-    async def gone(self, name: str, within: float = 20) -> None:
+    async def gone(self, name: str, within: float = 45) -> None:
         """Returns once there is no such BatchJob."""
         async with asyncio.timeout(within):
             while name in self._seen:

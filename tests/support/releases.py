@@ -90,13 +90,13 @@ class Releases:
         return await self.kube.get(APP_RELEASES, name, self.namespace)
 
     async def until(
-        self, check: Callable[[Object], bool] = settled, name: str = "shop", *, seconds: float = 20
+        self, check: Callable[[Object], bool] = settled, name: str = "shop", *, seconds: float = 45
     ) -> Object:
         """The AppRelease, once the check holds. Raises AssertionError with its last status."""
         return await self._awaited(APP_RELEASES, name, lambda obj: obj is not None and check(obj), seconds)
 
     async def gone(
-        self, name: str = "shop", resource: ResourceType = APP_RELEASES, *, seconds: float = 20
+        self, name: str = "shop", resource: ResourceType = APP_RELEASES, *, seconds: float = 45
     ) -> None:
         await self._awaited(resource, name, lambda obj: obj is None, seconds)
 
@@ -106,7 +106,7 @@ class Releases:
         name: str,
         check: Callable[[Object], bool] = lambda _: True,
         *,
-        seconds: float = 20,
+        seconds: float = 45,
     ) -> Object:
         """Any object of the namespace, once it is there and the check holds."""
         return await self._awaited(resource, name, lambda obj: obj is not None and check(obj), seconds)

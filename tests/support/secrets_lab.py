@@ -201,7 +201,7 @@ class Lab:
     # What a person sees.
 
     async def until(
-        self, resource: ResourceType, name: str, condition: Callable[[Object | None], Any], within: float = 15
+        self, resource: ResourceType, name: str, condition: Callable[[Object | None], Any], within: float = 45
     ) -> Any:
         """The condition's first true answer; it is given the object, None while there is none."""
         answer: Any = None
@@ -220,7 +220,7 @@ class Lab:
         return answer
 
     async def ready(
-        self, name: str, status: str = "True", *, reason: str | None = None, within: float = 15
+        self, name: str, status: str = "True", *, reason: str | None = None, within: float = 45
     ) -> Object:
         """The SyncedSecret once its condition Ready says so of its newest generation."""
 
@@ -238,7 +238,7 @@ class Lab:
         found: Object = await self.until(SYNCED_SECRETS, name, holds, within)
         return found
 
-    async def holds(self, name: str, within: float = 15, **data: str | bytes) -> Object:
+    async def holds(self, name: str, within: float = 45, **data: str | bytes) -> Object:
         """The Secret once it has exactly these values."""
         wanted = {key: value.encode() if isinstance(value, str) else value for key, value in data.items()}
         found: Object = await self.until(
@@ -258,7 +258,7 @@ class Lab:
             if (count := self.aws.count("secretsmanager", operation))
         }
 
-    async def polled(self, times: int, within: float = 15) -> None:
+    async def polled(self, times: int, within: float = 45) -> None:
         """Returns once Secrets Manager was asked so many times more."""
         before, deadline = sum(self.reads().values()), time.monotonic() + within
         while sum(self.reads().values()) < before + times:

@@ -41,7 +41,7 @@ _KINDS = (
 _ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|(?<![0-9a-f])([0-9a-f]{32}|[0-9a-f]{20})(?![0-9a-f])"
-    r"|(?<=shop-)[0-9a-f]{8,10}(?![0-9a-z])"
+    r"|(?<=shop-)[0-9a-f]{5,10}(?![0-9a-z])"
 )
 # `tries` counts submissions that may have been made: after a kill one more than were. What was submitted is
 # counted at AWS.

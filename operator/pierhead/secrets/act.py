@@ -50,8 +50,10 @@ class Actor:
             [one for one in spec.restart or () if decision.restart or (one.kind, one.name) in waiting],
             decision.marker or "",
         )
-        if stored.target is not None and stored.target.name != name:
-            await self._remove_former(resource, stored.target.name)
+        # Not by the status alone: it may have been lost between the write of a Secret and its report.
+        former = {stored.target.name} if stored.target is not None else set()
+        for other in sorted({*former, *self._targets.others(resource, name)} - {name}):
+            await self._remove_former(resource, other)
         return report.written(
             stored,
             sources,

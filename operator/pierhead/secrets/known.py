@@ -55,6 +55,7 @@ class KnownSecrets:
     def __init__(self, *, annotation: str) -> None:
         self._annotation = annotation
         self._secrets: dict[ObjectKey, KnownSecret] = {}
+        self._by_owner: dict[str, set[ObjectKey]] = {}
         # The answer to a write may come after the event that the Secret is gone.
         self._gone: deque[str] = deque(maxlen=1024)
 
@@ -62,6 +63,10 @@ class KnownSecrets:
         """The Secret as the SyncedSecret of this uid sees it; None where it is not known."""
         known = self._secrets.get(ObjectKey(namespace, name))
         return None if known is None else known.live(owner_uid)
+
+    def of_owner(self, owner_uid: str) -> frozenset[ObjectKey]:
+        """The Secrets that belong to the SyncedSecret of this uid."""
+        return frozenset(self._by_owner.get(owner_uid, ()))
 
     def read(self, obj: Object) -> KnownSecret:
         """A Secret's metadata, without remembering it."""
@@ -96,12 +101,20 @@ class KnownSecrets:
         self._gone.append(uid)
         if known is None or known.uid != uid:
             return False
-        del self._secrets[key]
+        self._drop(key)
         return True
 
     def forget(self, namespace: str, name: str) -> None:
         """Forgets what turned out not to be so."""
-        self._secrets.pop(ObjectKey(namespace, name), None)
+        self._drop(ObjectKey(namespace, name))
+
+    def _drop(self, key: ObjectKey) -> None:
+        known = self._secrets.pop(key, None)
+        for owner in known.owners if known is not None else ():
+            owned = self._by_owner.get(owner["uid"], set())
+            owned.discard(key)
+            if not owned:
+                self._by_owner.pop(owner["uid"], None)
 
     def _keep(self, key: ObjectKey, found: KnownSecret) -> bool:
         before = self._secrets.get(key)
@@ -109,5 +122,8 @@ class KnownSecrets:
             return False
         if before is not None and int(found.resource_version) <= int(before.resource_version):
             return False
+        self._drop(key)
         self._secrets[key] = found
+        for owner in found.owners:
+            self._by_owner.setdefault(owner["uid"], set()).add(key)
         return True

@@ -80,6 +80,10 @@ class Targets:
             return None
         return self._known.read(found).live(resource.uid)
 
+    def others(self, resource: Resource, name: str) -> tuple[str, ...]:
+        """Secrets of this SyncedSecret beside `name`: former targets, though no status tells of them."""
+        return tuple(sorted(key.name for key in self._known.of_owner(resource.uid) if key.name != name))
+
     async def values(self, resource: Resource, name: str, live: Live) -> dict[str, bytes]:
         """The Secret's values, for keys that have to stay. Raises Conflict409 for another Secret."""
         found = await self._client.get(SECRETS, name, resource.key.namespace)

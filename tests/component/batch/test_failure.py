@@ -80,7 +80,7 @@ async def test_too_many_failed_indexes_terminate_the_rest(lab: Lab):
 async def test_a_deadline_terminates_everything(lab: Lab):
     lab.batch.script(stays="RUNNING", indexes="1-3")
     lab.operator()
-    name = await lab.job(completions=4, activeDeadlineSeconds=2)
+    name = await lab.job(completions=4, activeDeadlineSeconds=6)
     obj = await lab.has(name, "Failed", reason="DeadlineExceeded")
     assert "spec.activeDeadlineSeconds" in condition(obj, "Failed")["message"]
     assert obj["status"]["completedIndexes"] == "0"
@@ -92,7 +92,7 @@ async def test_a_deadline_terminates_everything(lab: Lab):
 async def test_a_deadline_holds_for_one_that_cannot_go_on(lab: Lab):
     """A queue that is not there is no reason to wait for ever."""
     lab.operator()
-    name = await lab.job(queue=f"{lab.namespace}-missing", activeDeadlineSeconds=2)
+    name = await lab.job(queue=f"{lab.namespace}-missing", activeDeadlineSeconds=6)
     await lab.has(name, "Stalled", reason="QueueNotFound")
     await lab.has(name, "Failed", reason="DeadlineExceeded")
     assert lab.submissions() == []

@@ -159,6 +159,20 @@ async def test_another_target_replaces_the_former_one(lab: Lab) -> None:
     assert (await lab.ready("shop-db"))["status"]["target"]["name"] == "renamed"
 
 
+async def test_a_target_of_which_no_status_tells_is_replaced_too(lab: Lab) -> None:
+    """The operator dies between the write of the Secret and its report, and then the target is renamed."""
+    lab.secret("db", "pw")
+    await lab.synced_secret("shop-db", data=lab.data(("A", "db")))
+    dying = await lab.operator(crash_at=(0, "after"))
+    await dying.crashed.wait()
+    await dying.stop()
+    await lab.holds("shop-db", A="pw")
+    await lab.synced_secret("shop-db", data=lab.data(("A", "db")), target={"name": "renamed"})
+    await lab.operator()
+    await lab.holds("renamed", A="pw")
+    await lab.until(SECRETS, "shop-db", lambda obj: obj is None)
+
+
 async def test_another_type_makes_the_secret_anew(lab: Lab) -> None:
     lab.secret("db", "pw")
     await lab.synced_secret("shop-db", data=lab.data(("A", "db")))
