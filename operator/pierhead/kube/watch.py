@@ -7,7 +7,6 @@ to go on from moves only after the handler was called. No failure ends it: what 
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import structlog
 from pierhead.engine.outcome import ReconcileError, Throttled, Transient
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.client import PAGE_SIZE, Client
+from pierhead.kube.decoding import loads
 from pierhead.kube.errors import ApiError, Gone, KindNotServed, Request, from_status
 from pierhead.kube.resources import ResourceType
 
@@ -203,7 +203,7 @@ class Watch:
                 async for chunk in chunks:
                     self.heard_at = self._clock()
                     for line in lines.feed(chunk):
-                        self._take(json.loads(line))
+                        self._take(loads(line))
         finally:
             if self.heard_at == heard and self._clock() - opened >= self._pace.silence:
                 # Not even a bookmark: so a version looks that is still to come, as after a restored backup.

@@ -6,7 +6,7 @@ server (Go) and to pydantic (Rust).
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 DNSLabel = Annotated[
     str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -28,7 +28,25 @@ Duration = Annotated[
 ]
 """Go's duration text, such as `90s` or `1h30m`."""
 
-FreeForm = dict[str, Any]
+DEEPEST = 100
+"""Levels of a `FreeForm` value; what is nested deeper is no configuration, and costs whoever walks it."""
+
+
+def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for held in level
+            for item in (held.values() if isinstance(held, dict) else held)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return value
+    raise ValueError(f"nested more than {DEEPEST} levels deep")
+
+
+FreeForm = Annotated[dict[str, Any], AfterValidator(_bounded)]
 """Any JSON object, kept as written: Helm values, a merge patch."""
 
 KubernetesObject = Annotated[

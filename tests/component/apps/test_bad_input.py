@@ -493,3 +493,24 @@ async def test_an_object_that_nobody_releases_is_adopted(controller, releases):
     await releases.apply({"source": inline(config_map("found", a="2"))})
     await releases.until()
     assert (await releases.object(CONFIG_MAPS, "found"))["data"] == {"a": "2"}
+
+
+async def test_values_without_end_trouble_nobody_else(controller, releases, sandbox):
+    """The API server takes 10,000 levels, ten times what Python decodes: one object must not end a watch."""
+    for name, levels in (("deep", 3_000), ("deepest", 9_900)):
+        text = json.dumps(
+            {
+                "apiVersion": "pierhead.dev/v1alpha1",
+                "kind": "AppRelease",
+                "metadata": {"name": name, "namespace": releases.namespace},
+                "spec": {"source": inline(config_map()), "helm": {"values": "HERE"}},
+            }
+        )
+        values = '{"a":' * levels + "1" + "}" * levels
+        sandbox.kubectl("create", "--validate=false", "-f", "-", stdin=text.replace('"HERE"', values))
+    await releases.apply({"source": inline(config_map())}, name="neighbour")
+    await releases.until(name="neighbour")
+    for name in ("deep", "deepest"):
+        stopped = await releases.until(lambda obj: condition(obj, "Stalled") != {}, name=name)
+        assert "spec.helm.values: " in condition(stopped)["message"]
+        assert "levels deep" in condition(stopped)["message"]

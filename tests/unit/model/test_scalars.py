@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pierhead.engine.outcome import Invalid
-from pierhead.model import Duration, Model, cel_name, parse, seconds
+from pierhead.model import Duration, FreeForm, Model, cel_name, parse, seconds
+from pierhead.model.scalars import DEEPEST
 
 
 class Holder(Model):
@@ -45,3 +48,16 @@ def test_every_text_the_schema_takes_has_a_length(text: str) -> None:
 )
 def test_cel_names_are_escaped_as_kubernetes_asks(name: str, written: str) -> None:
     assert cel_name(name) == written
+
+
+class Free(Model):
+    values: FreeForm
+
+
+def test_free_form_values_are_bounded_in_depth() -> None:
+    deep: dict[str, Any] = {"a": [1]}
+    for _ in range(DEEPEST - 2):
+        deep = {"a": deep}
+    assert parse(Free, {"values": deep}).values == deep
+    with pytest.raises(Invalid, match=r"values: .*nested more than 100 levels deep"):
+        parse(Free, {"values": {"a": deep}})
