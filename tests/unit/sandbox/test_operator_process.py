@@ -3,7 +3,6 @@ import sys
 
 from pierhead_sandbox.operator_process import listening_port
 
-
 _SERVER = """
 import socket, sys
 server = socket.create_server(("127.0.0.1", 0))
