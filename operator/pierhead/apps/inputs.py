@@ -20,7 +20,7 @@ from pierhead.apps.sources.git import Credentials
 from pierhead.engine.outcome import Invalid, ReconcileError, Transient
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.client import Client
-from pierhead.kube.errors import NotFound
+from pierhead.kube.errors import Forbidden, NotFound
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS
 
 _RENDERER_GENERATION = "1"
@@ -143,9 +143,15 @@ class InputReader:
         return helm_values.parse(text, field=at)
 
     async def _read(self, resource: Any, name: str, namespace: str, *, at: str) -> Mapping[str, Any]:
-        """An object the spec names. Raises Transient naming the field when there is none: it may yet come."""
+        """An object the spec names.
+
+        Raises, naming the field, Transient when there is none, since it may yet come, and Forbidden.
+        """
         try:
             return await self._client.get(resource, name, namespace)
+        except Forbidden as error:
+            error.field = at
+            raise
         except NotFound as error:
             raise Transient(
                 f"{resource.kind} {name} does not exist", reason="ReferenceNotFound", field=at
