@@ -1,5 +1,6 @@
 """A running AppRelease controller per test, in the test's namespace, acting with a tenant's rights."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -64,3 +65,18 @@ async def controller(
 @pytest.fixture
 def releases(kube: Client, tenant: str, app_releases_served: None) -> Releases:
     return Releases(kube, tenant)
+
+
+@pytest.fixture
+def requests(sandbox, tenant):
+    """How many requests the controller makes in a second in which nobody does anything."""
+
+    async def count() -> int:
+        def made() -> int:
+            return sandbox.request_counts(f"pierhead-{tenant}").total()
+
+        before = await asyncio.to_thread(made)
+        await asyncio.sleep(1)
+        return await asyncio.to_thread(made) - before
+
+    return count
