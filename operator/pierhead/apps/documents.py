@@ -2,13 +2,13 @@
 
 Invariant: a plain scalar becomes what Go's parser makes of it, so a manifest or values file means here what
 it means to Helm: `12:30` and `=` are texts, `0o17` is 15, `y` is true, a date is a text. What comes out can
-be walked: aliases that multiply beyond reason, loops and endless nesting are refused.
+be walked: aliases that multiply beyond reason, loops and endless nesting are refused, the last before the
+parser meets it, whose C code recurses without a limit.
 Source: go.yaml.in/yaml/v2, `resolve.go`, and sigs.k8s.io/yaml.
 """
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -27,6 +27,8 @@ _LARGEST_PLAIN = 1e21
 
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
+_SHORT = 60
+_LONG_RUN = re.compile(rf"[ \t?:-]{{{_SHORT},}}")
 _TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
 _FALSE = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
 
@@ -91,24 +93,24 @@ _Loader.add_constructor(_NUMBER, _number)
 _Loader.add_constructor(_BOOL, _bool)
 
 
-def load(text: str | bytes) -> Any:
-    """The only document of a text; None for an empty one. Raises DocumentError."""
-    documents = list(_documents(text))
-    if len(documents) > 1:
-        raise DocumentError("more than one document")
-    return documents[0] if documents else None
+def load(text: str) -> Any:
+    """The only document of a text, to be walked as anybody likes; None for an empty one.
+
+    Raises DocumentError.
+    """
+    document = load_index(text)
+    _check(document)
+    return document
 
 
-def load_all(text: str | bytes) -> list[Any]:
-    """The documents of a text. Raises DocumentError."""
-    return list(_documents(text))
+def load_index(text: str) -> Any:
+    """As `load`, for what is too large to be checked: to look things up in, and not to walk.
 
-
-def _documents(text: str | bytes) -> Iterator[Any]:
+    Raises DocumentError.
+    """
     try:
-        for document in yaml.load_all(text, Loader=_Loader):
-            _check(document)
-            yield document
+        _check_nesting(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
     except yaml.MarkedYAMLError as error:
         raise DocumentError(f"not YAML: {error.problem}{_place(error.problem_mark)}") from None
     except yaml.YAMLError:
@@ -117,7 +119,30 @@ def _documents(text: str | bytes) -> Iterator[Any]:
         # A scalar whose explicit tag does not fit it; PyYAML takes that for granted.
         raise DocumentError("not YAML: a value is not what its tag says") from None
     except RecursionError:
-        raise DocumentError(f"nested more than {DEEPEST} levels deep") from None
+        raise _too_deep() from None
+
+
+def _check_nesting(text: str) -> None:
+    """Raises DocumentError where libyaml's composer would run out of the thread's stack, and crash.
+
+    No flow collection nests deeper than there are brackets; no block collection deeper than twice the marks
+    and spaces before it on its line. Only where both do not tell, the parser's events are followed.
+    """
+    brackets = text.count("[") + text.count("{")
+    if brackets < DEEPEST - 2 * _SHORT and _LONG_RUN.search(text) is None:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise _too_deep()
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _too_deep() -> DocumentError:
+    return DocumentError(f"nested more than {DEEPEST} levels deep")
 
 
 def _place(mark: Any) -> str:
@@ -138,7 +163,7 @@ def _check(document: Any) -> None:
         if id(value) in above:
             raise DocumentError("an alias stands for something it is part of")
         if depth > DEEPEST:
-            raise DocumentError(f"nested more than {DEEPEST} levels deep")
+            raise _too_deep()
         items = value.values() if isinstance(value, dict) else value
         inside = above | {id(value)}
         total = 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.documents import DEEPEST, MOST_REPEATED, DocumentError, load, load_all
+from pierhead.apps.documents import DEEPEST, MOST_REPEATED, DocumentError, load
 
 SCALARS = {
     "12:30:45": "12:30:45",
@@ -140,15 +140,43 @@ def test_a_modest_use_of_aliases_is_fine():
     assert load(bomb(3))["a2"][8][8][8] == "x"
 
 
-def test_documents_come_in_order_and_empty_ones_count():
-    assert load_all("a: 1\n---\n---\nb: 2\n") == [{"a": 1}, None, {"b": 2}]
-    assert load_all("") == []
+def test_there_is_one_document_or_none():
     assert load("") is None
-    with pytest.raises(DocumentError, match="more than one"):
+    assert load("---\na: 1\n") == {"a": 1}
+    with pytest.raises(DocumentError, match="not YAML"):
         load("a: 1\n---\nb: 2")
+
+
+CRASHING = {
+    "flow sequences": "a: " + "[" * 200_000,
+    "flow mappings": "{a: " * 100_000,
+    "compact sequences": "- " * 100_000 + "x",
+    "explicit keys": "? " * 100_000 + "x",
+    "both in turn": "- ? " * 50_000 + "x",
+    "empty keys": ": " * 100_000 + "x",
+    "tabs": "-\t" * 100_000 + "x",
+    "lines that end as they did on a Macintosh": "\r".join(" " * level + "a:" for level in range(1_000)),
+    "lines that end as only Unicode knows": "\u2028".join(" " * level + "a:" for level in range(1_000)),
+    "blocks": "\n".join(" " * level + "a:" for level in range(1_000)),
+    "blocks with sequences": "\n".join(f"{' ' * level}a:\n{' ' * level}-\n" for level in range(1_000)),
+    "closed only in comments": "[\n# ]\n" * 100_000,
+    "closed only in texts": "[']',\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", CRASHING.values(), ids=CRASHING)
+def test_nesting_that_would_crash_the_parser_is_refused(text):
+    """In a process of its own this would be a segmentation fault: libyaml's composer recurses in C."""
+    with pytest.raises(DocumentError):
+        load(text)
+
+
+def test_many_brackets_and_long_lines_are_no_nesting():
+    text = "a: [" + "{b: [1]}, " * 500 + "]\n" + "c: |\n" + " " * 300 + "art\n"
+    assert len(load(text)["a"]) == 500
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text):
     with contextlib.suppress(DocumentError):
-        load_all(text)
+        load(text)

@@ -125,3 +125,29 @@ def test_an_old_event_is_not_news(revisions, woken):
     revisions.of(OWNER, "shop").store(entry(1, 10))
     revisions.handle("MODIFIED", secret(1, 9))
     assert woken == []
+
+
+def test_any_change_wakes_who_does_not_know_its_history(revisions, woken):
+    """A damaged Secret keeps the history from being read; its deletion, too, is worth another try."""
+    revisions.handle("ADDED", secret(1, 10))
+    assert revisions.of(OWNER, "shop").revisions is None
+    revisions.handle("DELETED", secret(1, 30))
+    assert woken == [OWNER]
+    assert revisions.of(OWNER, "shop").revisions == []
+
+
+def test_a_release_exists_while_anybody_has_a_revision_of_it(revisions):
+    assert not revisions.exists("team-a", "shop")
+    revisions.handle("ADDED", secret(1, 10))
+    assert revisions.exists("team-a", "shop")
+    assert not revisions.exists("team-b", "shop")
+    assert not revisions.exists("team-a", "other")
+    revisions.handle("DELETED", secret(1, 30))
+    assert not revisions.exists("team-a", "shop")
+
+
+def test_a_release_of_ours_exists_before_the_watch_shows_it(revisions):
+    revisions.of(OWNER, "shop").store(entry(1, 10))
+    assert revisions.exists("team-a", "shop")
+    revisions.of(OWNER, "shop").remember([])
+    assert not revisions.exists("team-a", "shop")

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-import yaml
-
+from pierhead.apps.documents import DocumentError, load_index
 from pierhead.apps.model import HelmRepositorySource
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.engine.outcome import Invalid
@@ -89,10 +88,10 @@ def _text(value: Any) -> str:
 
 def _find(index: bytes, source: HelmRepositorySource) -> _Entry:
     try:
-        document: Any = yaml.load(index, Loader=yaml.CSafeLoader)
+        document = load_index(index.decode())
         listed = document["entries"].get(source.chart) or []
         versions = [_Version(version) for version in listed]
-    except (yaml.YAMLError, TypeError, LookupError, AttributeError, ValueError, RecursionError):
+    except (DocumentError, UnicodeDecodeError, TypeError, LookupError, AttributeError):
         raise Invalid(
             f"{source.url} has an index.yaml that is not one",
             reason="InvalidIndex",
