@@ -306,3 +306,68 @@ async def test_a_pending_revision_that_helm_ends_is_taken_over_at_once(controlle
     )
     await releases.kube.replace(SECRETS, encode(done, at=done.last_deployed))
     await taken_over(releases, 2)
+
+
+# Values mean the same
+
+
+SCALARS = """\
+sexagesimal: 12:30:45
+octal: 0o17
+old_octal: 017
+no_octal: 08
+grouped: 1_000
+exponent: 1e3
+fraction: 1.50
+whole: 2.0
+hex: 0x1F
+binary: 0b101
+short: .5
+huge: 1e400
+long: 123456789012345678901234567890
+yes: y
+no: Off
+nothing: ~
+day: 2024-01-01
+moment: 2001-12-14t21:59:43.10-05:00
+sign: "="
+equals: =x
+version: 1.2.3
+text: "1e3"
+"""
+
+
+async def test_values_mean_what_they_mean_to_helm(controller, releases, helm, tmp_path):
+    """What a plain word of YAML is: Helm itself is the judge."""
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n"
+    template = f"{head}data:\n  v: {{{{ toJson .Values | quote }}}}\n"
+    files = chart_files() | {"templates/settings.yaml": template, "prod.yaml": SCALARS}
+    chart = write_tree(tmp_path / "chart", files)
+    rendered = yaml.safe_load(await helm("template", str(chart), "--values", str(chart / "prod.yaml")))
+    await releases.apply({"source": {"inline": {"files": files}}, "helm": {"valuesFiles": ["prod.yaml"]}})
+    await releases.until()
+    assert json.loads((await data_of(releases))["v"]) == json.loads(rendered["data"]["v"])
+
+
+async def test_a_stored_manifest_means_what_was_applied(controller, releases):
+    """Written as people write YAML, it is compared and applied again as it was the first time."""
+    text = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, annotations: {day: 2024-01-01}}\n"
+        "data: {day: 2024-01-01, at: 12:30, sign: =, last: 2001-12-14t21:59:43.10-05:00}\n"
+    )
+    await releases.apply({"source": {"inline": {"files": {"app.yaml": text}}}})
+    await releases.until()
+    before = await releases.object(CONFIG_MAPS, "settings")
+    assert before["data"] == {
+        "day": "2024-01-01",
+        "at": "12:30",
+        "sign": "=",
+        "last": "2001-12-14t21:59:43.10-05:00",
+    }
+    await controller.stop()
+    await releases.kube.merge_patch(CONFIG_MAPS, "settings", releases.namespace, {"data": {"sign": "!"}})
+    await controller.start()
+    after = await releases.object(CONFIG_MAPS, "settings", lambda obj: obj["data"]["sign"] == "=")
+    assert after["data"] == before["data"]
+    await releases.until()
+    assert await releases.statuses() == ["deployed"]
