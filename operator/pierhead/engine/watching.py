@@ -1,14 +1,15 @@
 """kopf, held to what we want of it: lists, watches, and the login for them.
 
 Invariant: kopf writes nothing, anywhere: no annotation, no finalizer, no Event, no peering. It sees only
-our own kinds. Its tasks live between `start` and `stop`, and never touch a task of ours.
+our own kinds. Its tasks live between `start` and `stop`, and never touch a task of ours. No object, whatever
+somebody wrote into it, ends its watch.
 
 kopf 1.45.2 is assumed; what is said of it here was read in its source.
 """
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, cast
@@ -17,6 +18,7 @@ import aiohttp
 import kopf
 
 from pierhead.engine.controller import Controller
+from pierhead.engine.nesting import loads, shallow_line
 
 _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 60.0
@@ -137,8 +139,43 @@ def _log_in(registry: kopf.OperatorRegistry, login: Login, *, connections: int) 
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": login.user_agent, "Accept-Encoding": "identity"},
             middlewares=(authorize,),
+            response_class=_Answer,
         )
         return kopf.AiohttpSession(server=login.server, aiohttp_session=session)
+
+
+class _Answer(aiohttp.ClientResponse):
+    """An answer of the API server without what is nested too deep for kopf, which ends over it."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        """Reads the headers."""
+        await super().start(connection)
+        self.content = cast("aiohttp.StreamReader", _ShallowLines(self.content))
+        return self
+
+    async def json(self, **_: Any) -> Any:
+        """The whole answer."""
+        return loads(await self.read())
+
+
+class _ShallowLines:
+    """A stream whose lines, where it is read in chunks as kopf reads watches, are whole and shallow."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """The lines that came, of chunks of up to `size` bytes."""
+        rest = b""
+        async for chunk in self._content.iter_chunked(size):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if lines:
+                yield b"".join(shallow_line(line) + b"\n" for line in lines)
+        if rest:
+            yield rest
 
 
 class _Backoffs(Iterable[float]):

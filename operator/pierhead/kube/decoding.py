@@ -4,21 +4,15 @@ Invariant: an answer of any size is decoded without the loop standing still for 
 takes. The standard library's decoder keeps the interpreter lock for a whole document, in a thread too
 (measured: 2.9 MB cost the loop 24 ms either way); decoding a list item by item in a thread gives the
 lock back between items.
-
-Nesting never ends a watch: the API server takes 10,000 levels from anybody who may write an object, the
-standard library's decoder some 1,000. What lies deeper than `DEEPEST` in such a document is left out.
 """
 
 import asyncio
 import json
-import re
 from typing import Any
 
-THREAD_BYTES = 256 * 1024
-DEEPEST = 200
-"""Levels that are kept of a document that is too deep to be decoded; kinds refuse fewer in what they read."""
+from pierhead.engine.nesting import loads
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+THREAD_BYTES = 256 * 1024
 _DECODER = json.JSONDecoder()
 _SPACE = " \t\r\n"
 
@@ -28,32 +22,6 @@ async def decode(body: bytes) -> Any:
     if len(body) <= THREAD_BYTES:
         return loads(body)
     return await asyncio.to_thread(_decoded, body)
-
-
-def loads(body: bytes | str) -> Any:
-    """As `json.loads`, with nulls for what is nested too deep to be decoded. Raises ValueError."""
-    try:
-        return json.loads(body)
-    except RecursionError:
-        return json.loads(shallow(body if isinstance(body, str) else body.decode()))
-
-
-def shallow(text: str) -> str:
-    """The JSON text with null for every array and object below `DEEPEST` levels."""
-    kept: list[str] = []
-    depth = position = 0
-    for token in _TOKEN.finditer(text):
-        character = token.group()[0]
-        if character in "[{":
-            depth += 1
-            if depth == DEEPEST + 1:
-                kept += [text[position : token.start()], "null"]
-        elif character in "]}":
-            if depth == DEEPEST + 1:
-                position = token.end()
-            depth -= 1
-    kept.append(text[position:])
-    return "".join(kept)
 
 
 def _decoded(body: bytes) -> Any:

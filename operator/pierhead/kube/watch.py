@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 import structlog
 
+from pierhead.engine.nesting import loads
 from pierhead.engine.outcome import ReconcileError, Throttled, Transient
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.client import PAGE_SIZE, Client
-from pierhead.kube.decoding import loads
 from pierhead.kube.errors import ApiError, Gone, KindNotServed, Request, from_status
 from pierhead.kube.resources import ResourceType
 

@@ -167,3 +167,26 @@ async def test_a_kind_that_goes_away_ends_the_process_with_a_word_about_it(bare_
     assert await process.ended(30.0) == 1
     assert "the operator cannot go on" in [line["event"] for line in process.logged()]
     assert await lab.holder() == ""
+
+
+async def test_an_object_nested_without_end_ends_no_watch(lab: Lab) -> None:
+    """The API server takes ten times the depth that Python decodes, of anybody who may write an object."""
+    process = await lab.process().start()
+    await process.leads()
+    await lab.create("deep", size=1)
+    await lab.settled(5.0)
+    deep = '{"a":' * 9_000 + "1" + "}" * 9_000
+    patch = f'{{"status": {{"deep": {deep}}}}}'
+    kind = f"{lab.resource.plural}.{lab.resource.group}"
+    where = ("deep", "-n", lab.namespace, "--subresource=status")
+    lab.sandbox.kubectl("patch", kind, *where, "--type=merge", "-p", patch)
+    try:
+        await lab.create("late", size=2)
+        await lab.settled(5.0)
+        again = await lab.process().start()
+        process.signal(signal.SIGTERM)
+        await again.leads()
+        await lab.create("later", size=3)
+        await lab.settled(5.0)
+    finally:
+        lab.sandbox.kubectl("patch", kind, *where, "--type=merge", "-p", '{"status": {"deep": null}}')
