@@ -47,7 +47,7 @@ class Operator:
     sessions: AwsSessions
     metrics: Metrics
     tasks: list[asyncio.Task[None]]
-    events: list[tuple[str, str, str]]
+    events: "RecordedEvents"
     user_agent: str
     writes: list[Call]
     crash_at: tuple[int, str] | None = None
@@ -123,14 +123,14 @@ class Lab:
             policy=Policy(chosen.aws_policy, region=chosen.aws_region),
             settings=chosen,
         )
-        events: list[tuple[str, str, str]] = []
+        events = RecordedEvents()
         controller = Controller(
             reconciler,
             KindStore(client, SYNCED_SECRETS, [self.namespace]),
             workers=8,
             resync_seconds=1200,
             finalizer=FINALIZER,
-            events=RecordedEvents(events),
+            events=events,
             metrics=metrics,
         )
         operator = Operator(client, controller, sessions, metrics, [], events, agent, [], crash_at)
@@ -301,11 +301,20 @@ class ObservedTransport(Transport):
 class RecordedEvents:
     """An EventSink that keeps what it is told."""
 
-    def __init__(self, events: list[tuple[str, str, str]]) -> None:
-        self._events = events
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+        self._changed = asyncio.Condition()
 
     async def emit(self, _obj: Object, event_type: str, reason: str, message: str) -> None:
-        self._events.append((event_type, reason, message))
+        async with self._changed:
+            self.told.append((event_type, reason, message))
+            self._changed.notify_all()
+
+    async def first(self, count: int, *, within: float = 10) -> list[tuple[str, str]]:
+        """Type and reason of all Events, once there are so many: they follow the status."""
+        async with asyncio.timeout(within), self._changed:
+            await self._changed.wait_for(lambda: len(self.told) >= count)
+        return [event[:2] for event in self.told]
 
 
 def values(secret: Object) -> dict[str, bytes]:

@@ -131,7 +131,7 @@ async def test_a_value_is_in_the_secret_and_nowhere_else(
     await lab.holds("case-0", K=CANARY)
 
     assert_clean("the API server", await everything_else(lab))
-    assert_clean("an Event", repr(operator.events))
+    assert_clean("an Event", repr(operator.events.told))
     assert_clean("a metric", operator.metrics.exposition().decode())
     assert logged
     assert_clean("structlog", "\n".join(map(repr, logged)))
@@ -155,9 +155,10 @@ async def test_a_bug_that_handles_a_value_shows_none(
     )
     operator = await lab.operator()
     obj = await lab.ready("shop-db", "False", reason="InternalError")
+    await operator.events.first(1)
 
     assert_clean("the status", json.dumps(obj["status"]))
-    assert_clean("an Event", repr(operator.events))
+    assert_clean("an Event", repr(operator.events.told))
     assert_clean("structlog", "\n".join(map(repr, logged)))
     assert_clean("logging", caplog.text)
 

@@ -53,7 +53,7 @@ async def test_a_key_that_cannot_be_had_is_named_with_its_cause_and_the_secret_s
     await lab.ready("fence")
     assert sum(lab.reads().values()) <= 4
     assert lab.writes(operator).count("PATCH syncedsecrets/status") == 2
-    assert [event[:2] for event in operator.events] == [("Warning", reason)]
+    assert await operator.events.first(1) == [("Warning", reason)]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ async def test_what_was_wrong_is_found_right_without_a_change_of_the_object(
     await lab.holds("shop-db", A="pw")
     await lab.ready("shop-db")
 
-    assert [event[:2] for event in operator.events] == [("Warning", "SecretNotFound"), ("Normal", "Synced")]
+    assert await operator.events.first(2) == [("Warning", "SecretNotFound"), ("Normal", "Synced")]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ async def test_what_passes_is_outlived(lab: Lab, fault: Fault) -> None:
     obj = await lab.ready("shop-db")
 
     assert condition(obj, "Reconciling") is None
-    assert [event for event in operator.events if event[0] == "Warning"] == []
+    assert [event for event in operator.events.told if event[0] == "Warning"] == []
 
 
 async def test_a_batch_that_is_partly_answered_is_completed(lab: Lab) -> None:

@@ -155,7 +155,7 @@ async def test_a_secret_that_is_not_ours_is_refused_without_a_call_to_aws(lab: L
     assert values(lab.now(SECRETS, "shop-db")) == {"A": b"theirs", "OTHER": b"theirs"}
     assert lab.reads() == {}
     assert lab.writes(operator) == ["PATCH syncedsecrets/status"]
-    assert operator.events[0][:2] == ("Warning", "TargetNotOwned")
+    assert await operator.events.first(1) == [("Warning", "TargetNotOwned")]
 
 
 async def test_the_secret_of_a_namesake_before_is_waited_for_and_not_taken_over(lab: Lab) -> None:
