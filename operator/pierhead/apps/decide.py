@@ -21,6 +21,8 @@ class State(StrEnum):
     """Where a release stands."""
 
     ABSENT = "Absent"
+    PENDING = "Pending"
+    """A new revision waits for a gate to open."""
     LOCKED = "Locked"
     UNMANAGED = "Unmanaged"
     PROGRESSING = "Progressing"
@@ -75,6 +77,17 @@ class Health:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Something that keeps a new revision from being begun for now."""
+
+    state: State
+    reason: str
+    message: str
+    deadline: datetime | None = None
+    """When it is looked at again without an event; None where only an event opens it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Everything a decision rests on."""
@@ -101,6 +114,9 @@ class Observation:
     drift_policy: Literal["Correct", "Report", "Ignore"] = "Correct"
     reconcile_at: str = ""
     """The forcing annotation."""
+
+    gates: tuple[Gate, ...] = ()
+    """What is closed now, the most telling first. They hold back new revisions and nothing else."""
 
     @property
     def latest(self) -> Revision | None:
@@ -156,12 +172,24 @@ def last_tried(history: tuple[Revision, ...]) -> Revision | None:
 
 
 def decide(seen: Observation) -> Decision:
-    """The first rule that holds."""
+    """The first rule that holds, held back by a closed gate if it would begin a new revision."""
     for rule in _RULES:
         decision = rule(seen)
         if decision is not None:
-            return decision
+            return _held_back(decision, seen)
     raise AssertionError("the last rule always decides")
+
+
+def _held_back(decision: Decision, seen: Observation) -> Decision:
+    if decision.action not in {Action.INSTALL, Action.UPGRADE} or not seen.gates:
+        return decision
+    latest = seen.latest
+    if latest is not None and latest.status == Status.DEPLOYED and latest.input_digest is not None:
+        kept = _kept_true(seen)
+        if kept is not None and kept.action is not Action.NOTHING:
+            return kept
+    gate = seen.gates[0]
+    return Decision(gate.state, Action.WAIT, gate.reason, gate.message, deadline=gate.deadline)
 
 
 def _absent(seen: Observation) -> Decision | None:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pierhead.apps import values as helm_values
-from pierhead.apps.model import AppReleaseSpec, GitSource, Source, ValuesReference
+from pierhead.apps.model import AppReleaseSpec
+from pierhead.apps.model.rendering import ValuesReference
+from pierhead.apps.model.sources import GitSource, Source
 from pierhead.apps.sources.artifact import Artifact, inside
 from pierhead.apps.sources.fetcher import Provided, Sources
 from pierhead.apps.sources.git import Credentials

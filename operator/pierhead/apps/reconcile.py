@@ -14,8 +14,8 @@ from pierhead.apps.decide import Action, Decision, Observation, decide, last_tri
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
-from pierhead.apps.model import Health as HealthSpec
-from pierhead.apps.model import Rollback as RollbackSpec
+from pierhead.apps.model.delivery import Health as HealthSpec
+from pierhead.apps.model.delivery import Rollback as RollbackSpec
 from pierhead.apps.names import release_name
 from pierhead.apps.operations import Operations
 from pierhead.apps.report import conditions_of, status_of

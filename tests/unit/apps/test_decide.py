@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.decide import Action, Health, Observation, Revision, State, decide
+from pierhead.apps.decide import Action, Gate, Health, Observation, Revision, State, decide
 from pierhead.apps.release import Status
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -32,6 +32,8 @@ def seen(*history: Revision, **more) -> Observation:
     return Observation(history=history, **{**defaults, **more})
 
 
+CLOSED = (Gate(State.PENDING, "WindowClosed", "opens at 06:00", NOW + timedelta(hours=1)),)
+
 ROLLED_BACK = (
     revision(1, Status.SUPERSEDED, "old"),
     revision(2, Status.FAILED, "new", rejected=True),
@@ -45,6 +47,32 @@ ROLLBACK_FAILED = (
 )
 
 TABLE = {
+    "first install behind a gate": (seen(gates=CLOSED), State.PENDING, Action.WAIT),
+    "upgrade behind a gate": (
+        seen(revision(1, Status.DEPLOYED, "old"), gates=CLOSED),
+        State.PENDING,
+        Action.WAIT,
+    ),
+    "drift is corrected behind a gate": (
+        seen(revision(1, Status.DEPLOYED, "old"), gates=CLOSED, drift=("Deployment shop",)),
+        State.DRIFTED,
+        Action.CORRECT,
+    ),
+    "drift is looked for behind a gate": (
+        seen(revision(1, Status.DEPLOYED, "old"), gates=CLOSED, drift=None),
+        State.IN_SYNC,
+        Action.VERIFY,
+    ),
+    "reported drift opens no gate": (
+        seen(revision(1, Status.DEPLOYED, "old"), gates=CLOSED, drift=("x",), drift_policy="Report"),
+        State.PENDING,
+        Action.WAIT,
+    ),
+    "what was begun goes on behind a gate": (
+        seen(revision(1, Status.PENDING_INSTALL), gates=CLOSED),
+        State.PROGRESSING,
+        Action.FINISH,
+    ),
     "nothing released": (seen(), State.ABSENT, Action.INSTALL),
     "only uninstalled": (seen(revision(1, Status.UNINSTALLED)), State.ABSENT, Action.INSTALL),
     "foreign operation under way": (

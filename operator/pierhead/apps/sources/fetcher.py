@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from pierhead.apps.model import ConfigMapSource, Source
+from pierhead.apps.model.sources import ConfigMapSource, Source
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.apps.sources.git import Credentials, GitFetcher
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher

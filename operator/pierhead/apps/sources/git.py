@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pierhead.apps.model import GitReference
+from pierhead.apps.model.sources import GitReference
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.engine.outcome import Denied, Invalid, ReconcileError, Transient
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from pierhead.apps.documents import DocumentError, load_index
-from pierhead.apps.model import HelmRepositorySource
+from pierhead.apps.model.sources import HelmRepositorySource
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.engine.outcome import Invalid
 from pierhead.stores.http import HTTPFiles

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pierhead.apps.model import Source
+from pierhead.apps.model.sources import Source
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.apps.sources.fetcher import RETRY_SECONDS, Sources
 from pierhead.apps.sources.git import Credentials

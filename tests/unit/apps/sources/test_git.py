@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from pierhead.apps.model import GitReference
+from pierhead.apps.model.sources import GitReference
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.git import Credentials, GitFetcher
 from pierhead.apps.sources.git import _error as git_error

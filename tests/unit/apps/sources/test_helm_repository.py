@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.model import HelmRepositorySource
+from pierhead.apps.model.sources import HelmRepositorySource
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
 from pierhead.engine.outcome import Invalid

@@ -1,0 +1,108 @@
+"""Where an AppRelease's files come from.
+
+Invariant: a source names everything its content depends on, so two equal sources are one fetch.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from pierhead.apps.model.scalars import ObjectDataKey, RelativePath, SecretName
+from pierhead.model import DNSSubdomain, Model, Rule, at_most_one, exactly_one
+
+MANIFEST_LIMIT = 524_288
+"""Characters of one inline file: half of what etcd takes for the whole object."""
+
+_REFERENCE = r"^[0-9A-Za-z_/.@#+=%][0-9A-Za-z_/.@#+=%-]*$"
+"""A branch or tag: no option of git, and none of the characters git gives a meaning."""
+
+GitURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^(https|file)://[!-~]+$")]
+HTTPURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^https?://[!-~]+$")]
+
+
+class InlineSource(Model):
+    """Files written into the AppRelease itself."""
+
+    files: dict[RelativePath, Annotated[str, StringConstraints(max_length=MANIFEST_LIMIT)]] = Field(
+        min_length=1, max_length=64
+    )
+    """File contents by relative path: manifests, a chart, or an overlay."""
+
+
+class ConfigMapItem(Model):
+    """Where one key of a ConfigMap becomes a file."""
+
+    key: ObjectDataKey
+    """Key in `data` or `binaryData`."""
+
+    path: RelativePath
+    """Relative path of the file."""
+
+
+class ConfigMapSource(Model):
+    """Files kept in a ConfigMap of the same namespace."""
+
+    name: DNSSubdomain
+    """The ConfigMap's name."""
+
+    items: list[ConfigMapItem] | None = Field(default=None, max_length=128)
+    """Which keys become which files. Defaults to every key as a file of its own name."""
+
+
+class GitReference(Model):
+    """What to check out: at most one of its fields. Defaults to the remote's HEAD."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (at_most_one("branch", "tag", "commit"),)
+
+    branch: Annotated[str, StringConstraints(max_length=255, pattern=_REFERENCE)] | None = None
+    """Branch whose newest commit is followed."""
+
+    tag: Annotated[str, StringConstraints(max_length=255, pattern=_REFERENCE)] | None = None
+    """Tag."""
+
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$", max_length=40)] | None = None
+    """Full commit id: the only reference that nobody can move."""
+
+
+class GitSource(Model):
+    """A Git repository over https."""
+
+    url: GitURL
+    """Where it is cloned from. `file://` works only where the operator's settings allow it."""
+
+    ref: GitReference | None = None
+    """What to check out. Defaults to the remote's HEAD."""
+
+    secret: SecretName | None = None
+    """Secret with `username` and `password`, sent as HTTP basic authentication."""
+
+
+class HelmRepositorySource(Model):
+    """A chart in a classic Helm repository."""
+
+    url: HTTPURL
+    """The repository, without `/index.yaml`."""
+
+    chart: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9._-]+$")]
+    """The chart's name."""
+
+    version: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z.+-]+$")]
+    """The chart's exact version."""
+
+
+class Source(Model):
+    """Where files come from: exactly one of its fields."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("inline", "configMap", "git", "helmRepository"),)
+
+    inline: InlineSource | None = None
+    """Files written into the AppRelease itself."""
+
+    config_map: ConfigMapSource | None = None
+    """Files kept in a ConfigMap."""
+
+    git: GitSource | None = None
+    """Files in a Git repository."""
+
+    helm_repository: HelmRepositorySource | None = None
+    """A packaged chart in a Helm repository."""

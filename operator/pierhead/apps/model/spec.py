@@ -1,0 +1,59 @@
+"""The AppRelease's spec.
+
+Invariant: `spec` says where objects come from, how they are rendered and how far pierhead may go;
+everything it names lives in the AppRelease's own namespace.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from pierhead.apps.model.delivery import Health, Rollback
+from pierhead.apps.model.rendering import Helm, Kustomize
+from pierhead.apps.model.sources import Source
+from pierhead.model import DNSSubdomain, Duration, Model, Rule
+
+
+class AppReleaseSpec(Model):
+    """What the application is."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.source.helmRepository) || has(self.helm)",
+            "a source of kind helmRepository needs helm",
+            lambda spec: spec.source.helm_repository is None or spec.helm is not None,
+        ),
+    )
+
+    source: Source
+    """Where the chart, the overlay or the manifests come from."""
+
+    helm: Helm | None = None
+    """Renders the source as a Helm chart."""
+
+    kustomize: Kustomize | None = None
+    """Renders an overlay: on the chart's output, on plain manifests, or alone."""
+
+    interval: Duration | None = None
+    """Time between looks at the source. Defaults to the operator's setting (5m)."""
+
+    health: Health | None = None
+    """When a release counts as healthy."""
+
+    rollback: Rollback | None = None
+    """What happens when a release fails."""
+
+    history_limit: Annotated[int, Field(ge=1, le=100)] = 10
+    """Revisions kept. Defaults to 10."""
+
+    drift: Literal["Correct", "Report", "Ignore"] = "Correct"
+    """What happens when somebody else changes an object of the release. Defaults to Correct."""
+
+    prune: bool = True
+    """Whether objects that are no longer rendered are deleted. Defaults to true."""
+
+    service_account_name: DNSSubdomain | None = None
+    """ServiceAccount of this namespace that acts for the release. Defaults to the operator's setting."""
+
+    suspend: bool = False
+    """Whether pierhead leaves the application as it is. Defaults to false."""

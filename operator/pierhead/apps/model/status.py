@@ -1,0 +1,73 @@
+"""What an AppRelease's authors read back.
+
+Invariant: every list is bounded: the whole stays below 64 KiB.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from pierhead.model import Model, Status
+
+
+class SourceStatus(Model):
+    """What was fetched last."""
+
+    revision: Annotated[str, StringConstraints(max_length=512)]
+    """The source's own name for it: a commit, a chart version, a resourceVersion."""
+
+    digest: Annotated[str, StringConstraints(max_length=128)]
+    """Digest of the content."""
+
+
+class ReleaseStatus(Model):
+    """The newest revision of the release."""
+
+    name: Annotated[str, StringConstraints(max_length=53)]
+    """Name in `helm list`."""
+
+    revision: Annotated[int, Field(ge=0)]
+    """Revision in `helm history`."""
+
+    status: Annotated[str, StringConstraints(max_length=32)]
+    """Helm's status of that revision."""
+
+    input_digest: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """Digest of everything that went into the revision."""
+
+
+class RejectedStatus(Model):
+    """An input that failed and is not tried again until it changes."""
+
+    input_digest: Annotated[str, StringConstraints(max_length=128)]
+    """Digest of the input."""
+
+    revision: Annotated[int, Field(ge=0)]
+    """Revision that failed."""
+
+    message: Annotated[str, StringConstraints(max_length=2048)]
+    """Why it failed."""
+
+
+class AppReleaseStatus(Status):
+    """What became of the application."""
+
+    source: SourceStatus | None = None
+    """What was fetched last from `spec.source`."""
+
+    overlay: SourceStatus | None = None
+    """What was fetched last from `spec.kustomize.source`."""
+
+    release: ReleaseStatus | None = None
+    """The newest revision."""
+
+    rejected: RejectedStatus | None = None
+    """The input that was rolled back, or that failed to install."""
+
+    inventory: list[Annotated[str, StringConstraints(max_length=640)]] | None = Field(
+        default=None, max_length=2000
+    )
+    """Objects of the release, `<namespace>_<name>_<group>_<kind>` each; the first 500."""
+
+    objects: Annotated[int, Field(ge=0)] | None = None
+    """How many objects the release has."""
