@@ -1,6 +1,7 @@
 """A running AppRelease controller per test, in the test's namespace, acting with a tenant's rights."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from pierhead.kube.resources import APP_RELEASES
 from pierhead.render import RendererPool
 from pierhead.settings import Settings
 from pierhead_sandbox.binaries import Binaries
+from pierhead_sandbox.request_counts import RequestKind
 from pierhead_sandbox.sandbox import Sandbox
 from support.objects import credentials_of, served
 from support.release_controller import Running
 from support.releases import Releases
+from support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -69,14 +72,20 @@ def releases(kube: Client, tenant: str, app_releases_served: None) -> Releases:
 
 @pytest.fixture
 def requests(sandbox, tenant):
-    """How many requests the controller makes in a second in which nobody does anything."""
+    """Which requests the controller makes in a second in which nobody does anything."""
 
-    async def count() -> int:
-        def made() -> int:
-            return sandbox.request_counts(f"pierhead-{tenant}").total()
+    def made() -> Counter[RequestKind]:
+        return sandbox.request_counts(f"pierhead-{tenant}")
 
+    async def watching() -> bool:
+        # On a slow machine an AppRelease can be done with before the last watch has begun.
+        found = {kind.resource for kind in await asyncio.to_thread(made) if kind.verb == "watch"}
+        return {"appreleases", "customresourcedefinitions", "secrets"} <= found
+
+    async def count() -> list[RequestKind]:
+        await eventually(watching)
         before = await asyncio.to_thread(made)
         await asyncio.sleep(1)
-        return await asyncio.to_thread(made) - before
+        return list((await asyncio.to_thread(made) - before).elements())
 
     return count

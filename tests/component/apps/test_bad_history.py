@@ -30,7 +30,7 @@ async def test_a_damaged_release_is_told_and_nothing_is_touched(controller, rele
     name = await damage(releases)
     stopped = await releases.until(because("DamagedRelease"))
     assert name in condition(stopped)["message"]
-    assert await requests() == 0
+    assert await requests() == []
     await releases.apply({"source": inline(config_map(a="2")), **RARELY})
     await releases.until(because("DamagedRelease"))
     assert (await releases.object(CONFIG_MAPS, "one"))["data"] == {"a": "1"}
@@ -83,7 +83,7 @@ async def test_a_release_over_the_limit_of_a_secret_is_refused_before_anything_i
     await releases.apply({"source": repository.source(branch="main"), **RARELY}, name="big")
     stopped = await releases.until(because("ReleaseTooLarge"), name="big")
     assert "a Secret holds 1048576" in condition(stopped)["message"]
-    assert await requests() == 0
+    assert await requests() == []
     assert not await releases.exists(CONFIG_MAPS, "one")
     assert await releases.history("big") == []
 

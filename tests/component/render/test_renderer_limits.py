@@ -137,10 +137,10 @@ async def test_manifests_that_eat_memory_are_told_so(small: RendererPool) -> Non
     assert (await small.render(GOOD)).objects
 
 
-async def test_endless_recursion_is_an_error_of_the_chart(small: RendererPool, tmp_path: Path) -> None:
+async def test_endless_recursion_is_an_error_of_the_chart(pool: RendererPool, tmp_path: Path) -> None:
     template = '{{ define "r" }}{{ include "r" . }}{{ end }}{{ include "r" . }}'
     with pytest.raises(RenderInvalid, match="nested reference name: r"):
-        await small.render(of_template(tmp_path, template))
+        await pool.render(of_template(tmp_path, template))
 
 
 async def test_too_much_output_is_an_error(pool: RendererPool, tmp_path: Path) -> None:
