@@ -60,6 +60,8 @@ def _app_release(services: Services) -> Reconciler:
         client=services.client,
         discovery=services.discovery,
         renderer=services.renderer,
+        sessions=services.sessions,
+        policy=services.policy,
         settings=services.settings,
         now=services.now,
     )

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 from pierhead.apps.assembly import app_release_reconciler
+from pierhead.aws.policy import Policy
+from pierhead.aws.session import AwsSessions
 from pierhead.engine.controller import Controller
 from pierhead.engine.metrics import Metrics
 from pierhead.kube.client import Client
@@ -37,14 +39,21 @@ class Running:
         self._tasks: list[asyncio.Task[Any]] = []
         self._controller: Controller | None = None
         self._client: Client | None = None
+        self._sessions: AwsSessions | None = None
         self.user_agent = f"pierhead-{namespace}"
 
     async def start(self) -> "Running":
         """Starts it; again after a `stop` is another process for all that it knows."""
         client = self._client = await Client.connect(self._credentials, user_agent=self.user_agent)
-        discovery = Discovery(client)
+        settings, discovery = self._settings, Discovery(client)
+        sessions = self._sessions = AwsSessions(settings)
         reconciler = app_release_reconciler(
-            client=client, discovery=discovery, renderer=self._renderer, settings=self._settings
+            client=client,
+            discovery=discovery,
+            renderer=self._renderer,
+            sessions=sessions,
+            policy=Policy(settings.aws_policy, region=settings.aws_region),
+            settings=settings,
         )
         controller = self._controller = Controller(
             reconciler,
@@ -76,5 +85,7 @@ class Running:
                 task.cancel()
             await asyncio.sleep(0.01)
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._sessions is not None:
+            await self._sessions.close()
         if self._client is not None:
             await self._client.close()

@@ -3,9 +3,9 @@
 from typing import Any
 
 from pierhead.engine.cache import ObjectCache
+from pierhead.engine.properties import Fault
 from pierhead.engine.resource import Resource
 from pierhead.secrets.decide import Live
-from pierhead.secrets.formats import Fault
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.sources import Answers, Reference, Source, Version, collect
 from support.memory_store import MemoryStore

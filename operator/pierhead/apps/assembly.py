@@ -15,6 +15,8 @@ from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.fetcher import Sources
 from pierhead.apps.sources.git import GitFetcher
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
+from pierhead.aws.policy import Policy
+from pierhead.aws.session import AwsSessions
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
 from pierhead.render.pool import RendererPool
@@ -29,6 +31,8 @@ def app_release_reconciler(
     client: Client,
     discovery: Discovery,
     renderer: RendererPool,
+    sessions: AwsSessions,
+    policy: Policy,
     settings: Settings,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AppReleaseReconciler:
@@ -39,6 +43,8 @@ def app_release_reconciler(
     collaborators = Collaborators(
         client=client,
         discovery=discovery,
+        sessions=sessions,
+        policy=policy,
         sources=Sources(
             store=store,
             git=GitFetcher(store, allow_file=settings.allow_file_sources),

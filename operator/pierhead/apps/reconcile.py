@@ -22,6 +22,8 @@ from pierhead.apps.report import conditions_of, status_of
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.subject import Subject
+from pierhead.aws.policy import Policy
+from pierhead.aws.session import AwsSessions
 from pierhead.engine.conditions import READY, Condition, not_ready
 from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError, Transient, Waiting
 from pierhead.engine.reconciler import Wake
@@ -46,6 +48,8 @@ class Collaborators:
 
     client: Client
     discovery: Discovery
+    sessions: AwsSessions
+    policy: Policy
     sources: Sources
     revisions: Revisions
     objects: ReleaseObjects

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pierhead.secrets.formats import Fault
+from pierhead.engine.properties import Fault
 from pierhead.secrets.model import DEFAULT_TYPE, SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.sources import Source
 

@@ -12,7 +12,7 @@ from pierhead.aws.errors import AwsError, NotFound
 from pierhead.aws.identity import AwsIdentity
 from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import MarkedForDeletion, SecretReader
-from pierhead.secrets.formats import Fault
+from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec
 from pierhead.secrets.sources import Answers, Reference, Version, references
 

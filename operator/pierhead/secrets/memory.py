@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pierhead.engine.outcome import Outcome, Waiting
+from pierhead.engine.properties import Fault
+from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey, Resource
 from pierhead.model import RECONCILE_AT, seconds
 from pierhead.secrets import report
-from pierhead.secrets.formats import Fault
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.refresh import Refreshes, Repairs, retry_seconds
+from pierhead.secrets.refresh import Repairs, retry_seconds
 
 PENDING_SECONDS = 60.0
 """Time between looks at a workload that cannot be restarted yet."""
@@ -54,7 +55,9 @@ class Past:
 class Memory:
     """The past of every object, and its next refresh."""
 
-    def __init__(self, refreshes: Refreshes, *, poll_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, refreshes: Refreshes[ObjectKey], *, poll_seconds: float, clock: Callable[[], float]
+    ) -> None:
         self._refreshes = refreshes
         self._poll_seconds = poll_seconds
         self._clock = clock

@@ -13,17 +13,17 @@ from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import Denied, Invalid, Outcome
+from pierhead.engine.properties import Fault
 from pierhead.engine.reconciler import Wake
+from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
 from pierhead.secrets.decide import decide, may_be_gone, refusal
 from pierhead.secrets.fetch import access, all_gone, fetch
-from pierhead.secrets.formats import Fault
 from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.refresh import Refreshes
 from pierhead.secrets.sources import collect, references
 from pierhead.secrets.target import Targets
 from pierhead.settings import Settings
@@ -47,7 +47,7 @@ class SyncedSecretReconciler:
         self._reader = SecretReader(sessions, clock=clock)
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(client, self._targets)
-        self._refreshes = Refreshes(
+        self._refreshes = Refreshes[ObjectKey](
             clock=clock,
             random=random or Random(),  # noqa: S311 (jitter, not cryptography)
             call_later=lambda delay, call: asyncio.get_running_loop().call_later(delay, call),

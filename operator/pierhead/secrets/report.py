@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pierhead.engine.conditions import READY, Condition, not_ready, ready, stalled
+from pierhead.engine.properties import Fault
 from pierhead.secrets.decide import Decision, Live, retained_version
-from pierhead.secrets.formats import Fault
 from pierhead.secrets.model import (
     MESSAGE_LIMIT,
     ExtractStatus,

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pierhead.secrets.formats import MISSING, PARSERS, Fault, as_text, find, parse_json
+from pierhead.engine.properties import MISSING, Fault, as_text, find, parse_json
+from pierhead.secrets.formats import PARSERS
 from pierhead.secrets.model import DataEntry, DataFromEntry, SecretVersionReference, SyncedSecretSpec
 
 SECRET_LIMIT: Final = 1024 * 1024

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pierhead.engine.properties import Fault
 from pierhead.secrets.decide import Live, decide, marker_of, may_be_gone, refusal
-from pierhead.secrets.formats import Fault
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from support.secret_specs import DENIED, GONE, entry, extract, live_of, sources_of, spec_of, status_of
 

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.secrets.formats import (
-    MISSING,
-    Fault,
-    as_text,
-    dotenv_keys,
-    find,
-    json_keys,
-    parse_json,
-    to_json,
-)
+from pierhead.engine.properties import MISSING, Fault, as_text, find, parse_json, to_json
+from pierhead.secrets.formats import dotenv_keys, json_keys
 
 CANARY = "hunter2-Zm9v"
 

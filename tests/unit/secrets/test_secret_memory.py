@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from pierhead.engine.outcome import Waiting
-from pierhead.secrets.formats import Fault
+from pierhead.engine.properties import Fault
+from pierhead.engine.refreshes import Refreshes
+from pierhead.engine.resource import ObjectKey
 from pierhead.secrets.memory import PENDING_SECONDS, Memory
 from pierhead.secrets.model import PendingRestart, SyncedSecretSpec
-from pierhead.secrets.refresh import Refreshes
 from support.secret_specs import entry, live_of, resource_of, spec_of, status_of
 from support.virtual_time import now, virtual_time
 
@@ -28,7 +29,9 @@ READY = {
 
 
 def memory_of() -> Memory:
-    refreshes = Refreshes(clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later)
+    refreshes = Refreshes[ObjectKey](
+        clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later
+    )
     return Memory(refreshes, poll_seconds=100, clock=now)
 
 
@@ -96,7 +99,9 @@ async def test_what_was_made_due_is_read_whatever_was_planned() -> None:
 
 @virtual_time
 async def test_failures_add_up_and_a_success_ends_them() -> None:
-    refreshes = Refreshes(clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later)
+    refreshes = Refreshes[ObjectKey](
+        clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later
+    )
     memory = Memory(refreshes, poll_seconds=100, clock=now)
     due = asyncio.Event()
     refreshes.start(lambda _key: due.set())

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from pierhead.engine.conditions import READY, STALLED
+from pierhead.engine.properties import Fault
 from pierhead.secrets import report
 from pierhead.secrets.decide import Decision, decide
-from pierhead.secrets.formats import Fault
 from pierhead.secrets.model import (
     MESSAGE_LIMIT,
     MOST_EXTRACTS,

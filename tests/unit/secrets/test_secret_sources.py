@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.secrets.formats import Fault
+from pierhead.engine.properties import Fault
 from pierhead.secrets.sources import SECRET_LIMIT, Reference, references
 from support.secret_specs import DENIED, GONE, entry, extract, sources_of, spec_of
 

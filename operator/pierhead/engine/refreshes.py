@@ -1,0 +1,71 @@
+"""When what is polled is looked at again.
+
+Invariant: keys that are due at about the same time come due together, so that their looks share calls; the
+moments they come due at are sixtieths of the interval, and keys that were first seen together are spread over
+all of them.
+"""
+
+import math
+from collections.abc import Callable, Hashable
+from random import Random
+from typing import Generic, TypeVar
+
+_SLOTS = 60
+_LEAST_SLOT_SECONDS = 0.05
+
+CallLater = Callable[[float, Callable[[], None]], object]
+"""`loop.call_later`, for the delay in seconds."""
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+class Refreshes(Generic[_Key]):
+    """Wakes keys when they are due."""
+
+    def __init__(self, *, clock: Callable[[], float], random: Random, call_later: CallLater) -> None:
+        self._clock = clock
+        self._random = random
+        self._call_later = call_later
+        self._slots: dict[float, set[_Key]] = {}
+        self._due: dict[_Key, float] = {}
+        self._wake: Callable[[_Key], None] | None = None
+
+    def start(self, wake: Callable[[_Key], None]) -> None:
+        """Where keys that are due go."""
+        self._wake = wake
+
+    def due(self, key: _Key) -> bool:
+        """Whether the key's time has come, or none is set."""
+        return self._clock() >= self._due.get(key, -math.inf)
+
+    def plan(self, key: _Key, interval: float | None, *, first: bool = False) -> None:
+        """Makes the key due within `interval` seconds, after nine tenths of them or more; None: never.
+
+        The `first` time in the life of a process it is any time after a tenth.
+        """
+        self.discard(key)
+        if interval is None:
+            self._due[key] = math.inf
+            return
+        width = max(interval / _SLOTS, _LEAST_SLOT_SECONDS)
+        wanted = self._clock() + interval * self._random.uniform(0.1 if first else 0.9, 1.0)
+        slot = math.ceil(wanted / width) * width
+        if slot not in self._slots:
+            self._slots[slot] = set()
+            self._call_later(max(0.0, slot - self._clock()), lambda: self._fire(slot))
+        self._slots[slot].add(key)
+        self._due[key] = slot
+
+    def stop(self) -> None:
+        """No key is woken any more."""
+        self._wake = None
+
+    def discard(self, key: _Key) -> None:
+        """The key is due whenever somebody asks, and is not woken."""
+        self._slots.get(self._due.pop(key, math.nan), set()).discard(key)
+
+    def _fire(self, slot: float) -> None:
+        for key in self._slots.pop(slot, ()):
+            del self._due[key]
+            if self._wake is not None:
+                self._wake(key)
