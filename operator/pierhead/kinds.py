@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,7 @@ async def open_services(settings: Settings, client: Client, metrics: Metrics) ->
     from pierhead.aws.policy import Policy  # noqa: PLC0415 (a process that stands by needs none of it)
     from pierhead.aws.session import AwsSessions  # noqa: PLC0415
     from pierhead.kube.discovery import Discovery  # noqa: PLC0415
+    from pierhead.kube.tokens import service_account_token  # noqa: PLC0415
     from pierhead.render.pool import RendererPool  # noqa: PLC0415
 
     try:
@@ -116,7 +118,9 @@ async def open_services(settings: Settings, client: Client, metrics: Metrics) ->
     except ValueError as error:
         raise Invalid(str(error), field="PIERHEAD_AWS_POLICY") from error
     async with AsyncExitStack() as stack:
-        sessions = AwsSessions(settings, count=metrics.observe_aws_call)
+        sessions = AwsSessions(
+            settings, count=metrics.observe_aws_call, tokens=partial(service_account_token, client)
+        )
         stack.push_async_callback(sessions.close)
         renderer = RendererPool(
             settings.renderer_path,

@@ -1,6 +1,7 @@
 """An AppRelease controller in a test's process, for one namespace; it can be killed and started again."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from pierhead.apps.assembly import app_release_reconciler
@@ -13,6 +14,7 @@ from pierhead.kube.credentials import Credentials
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.resources import APP_RELEASES
 from pierhead.kube.store import KindStore
+from pierhead.kube.tokens import service_account_token
 from pierhead.kube.watch import Watch
 from pierhead.model import FINALIZER
 from pierhead.render import RendererPool
@@ -45,15 +47,26 @@ class Running:
     async def start(self) -> "Running":
         """Starts it; again after a `stop` is another process for all that it knows."""
         client = self._client = await Client.connect(self._credentials, user_agent=self.user_agent)
+<<<<<<< Updated upstream
         settings, discovery = self._settings, Discovery(client)
         sessions = self._sessions = AwsSessions(settings)
+=======
+        discovery = Discovery(client)
+        self._sessions = AwsSessions(self._settings, tokens=partial(service_account_token, client))
+>>>>>>> Stashed changes
         reconciler = app_release_reconciler(
             client=client,
             discovery=discovery,
             renderer=self._renderer,
+<<<<<<< Updated upstream
             sessions=sessions,
             policy=Policy(settings.aws_policy, region=settings.aws_region),
             settings=settings,
+=======
+            sessions=self._sessions,
+            policy=Policy(self._settings.aws_policy, region=self._settings.aws_region),
+            settings=self._settings,
+>>>>>>> Stashed changes
         )
         controller = self._controller = Controller(
             reconciler,

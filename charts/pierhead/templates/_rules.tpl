@@ -20,6 +20,9 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
   resources: [serviceaccounts]
   verbs: [impersonate]
 - apiGroups: [""]
+  resources: [serviceaccounts/token]
+  verbs: [create]
+- apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
 {{- range .Values.rbac.watchedKinds }}

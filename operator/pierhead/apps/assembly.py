@@ -6,6 +6,7 @@ Invariant: the only place that knows how the parts of this folder fit; each part
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from pierhead.apps.aws import AwsScopes
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.operations import Operations
 from pierhead.apps.reconcile import AppReleaseReconciler, Collaborators
@@ -50,6 +51,7 @@ def app_release_reconciler(
             git=GitFetcher(store, allow_file=settings.allow_file_sources),
             helm_repository=HelmRepositoryFetcher(store, HTTPFiles()),
         ),
+        aws=AwsScopes(sessions, policy, region=settings.aws_region),
         revisions=revisions,
         objects=objects,
         operations=Operations(Renderer(renderer, discovery), objects, now),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pierhead.apps.aws import AwsScopes
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.decide import Action, Decision, Observation, decide, last_tried
 from pierhead.apps.history import History, StoredRevision
@@ -51,6 +52,7 @@ class Collaborators:
     sessions: AwsSessions
     policy: Policy
     sources: Sources
+    aws: AwsScopes
     revisions: Revisions
     objects: ReleaseObjects
     operations: Operations

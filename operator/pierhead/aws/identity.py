@@ -34,6 +34,10 @@ class AwsIdentity:
     """Role to assume; None is the operator itself."""
 
     external_id: str | None = None
+    service_account: tuple[str, str] | None = None
+    """Namespace and name of the ServiceAccount whose token is exchanged for the role; None: the operator's own
+    credentials are."""
+
     session_name: str = "pierhead"
     tags: tuple[tuple[str, str], ...] = ()
     """Session tags; the role's trust policy must allow `sts:TagSession` for them."""

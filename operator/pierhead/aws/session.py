@@ -9,15 +9,16 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 
-from pierhead.aws.errors import AwsError, translate
+from pierhead.aws.errors import AccessDenied, AwsError, Unavailable, translate
 from pierhead.aws.identity import OPERATOR, AwsIdentity, IdentitySession
+from pierhead.engine.outcome import Denied, ReconcileError
 from pierhead.settings import Settings
 
 __all__ = ["OPERATOR", "AwsClient", "AwsIdentity", "AwsSessions"]
@@ -30,6 +31,11 @@ REFUSED_SECONDS = 30.0
 
 Count = Callable[[str, str, str], None]
 """Called with (service, operation, code) after every call, perhaps on another thread; success is `OK`."""
+
+Tokens = Callable[[str, str], Awaitable[str]]
+"""Asks for a token of a ServiceAccount (namespace, name) that STS takes. Raises ReconcileError."""
+
+TOKEN_SECONDS = 20.0
 
 _T = TypeVar("_T")
 
@@ -58,9 +64,17 @@ class AwsSessions:
     """All of pierhead's ways into AWS. Endpoints and own credentials come from AWS's usual environment."""
 
     def __init__(
-        self, settings: Settings, *, count: Count | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        *,
+        count: Count | None = None,
+        tokens: Tokens | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`tokens` serves identities that have a ServiceAccount."""
         silence()
+        self._tokens = tokens
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._settings = settings
         self._count = count or (lambda _service, _operation, _code: None)
         self._clock = clock
@@ -83,6 +97,7 @@ class AwsSessions:
     async def invoke(self, client: AwsClient, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """What `AwsClient.call` does."""
         entry = self._entry(client.identity)
+        self._loop = asyncio.get_running_loop()
         await entry.ready(self._run)
 
         def call() -> dict[str, Any]:
@@ -112,6 +127,8 @@ class AwsSessions:
                 return function()
             except (ClientError, BotoCoreError) as error:
                 return translate(error, operation=operation)
+            except AwsError as error:
+                return error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
 
@@ -136,25 +153,47 @@ class AwsSessions:
     def _assume(self, identity: AwsIdentity) -> dict[str, str]:
         """Asks STS; runs on a pool thread."""
         request: dict[str, Any] = {"RoleArn": identity.role_arn, "RoleSessionName": identity.session_name}
-        if identity.external_id:
-            request["ExternalId"] = identity.external_id
-        if identity.tags:
-            request["Tags"] = [{"Key": key, "Value": value} for key, value in identity.tags]
         sts = self._operator.session.client("sts", self._settings.aws_region, retries=True)
+        operation, ask = "AssumeRole", sts.assume_role
+        if identity.service_account is not None:
+            operation, ask = "AssumeRoleWithWebIdentity", sts.assume_role_with_web_identity
+            request["WebIdentityToken"] = self._token(*identity.service_account)
+        else:
+            if identity.external_id:
+                request["ExternalId"] = identity.external_id
+            if identity.tags:
+                request["Tags"] = [{"Key": key, "Value": value} for key, value in identity.tags]
         code = "OK"
         try:
-            credentials = sts.assume_role(**request)["Credentials"]
+            credentials = ask(**request)["Credentials"]
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", "Unknown"))
             raise
         finally:
-            self._count("sts", "AssumeRole", code)
+            self._count("sts", operation, code)
         return {
             "access_key": credentials["AccessKeyId"],
             "secret_key": credentials["SecretAccessKey"],
             "token": credentials["SessionToken"],
             "expiry_time": credentials["Expiration"].isoformat(),
         }
+
+    def _token(self, namespace: str, name: str) -> str:
+        """A ServiceAccount's token; runs on a pool thread, and asks on the event loop."""
+        if self._tokens is None or self._loop is None:
+            raise Unavailable("this process has no tokens of ServiceAccounts", reason="NoCredentials")
+
+        async def ask(tokens: Tokens) -> str:
+            async with asyncio.timeout(TOKEN_SECONDS):
+                return await tokens(namespace, name)
+
+        try:
+            return asyncio.run_coroutine_threadsafe(ask(self._tokens), self._loop).result(TOKEN_SECONDS + 5)
+        except ReconcileError as error:
+            kind = AccessDenied if isinstance(error, Denied) else Unavailable
+            raise kind(error.message, reason=error.reason) from None
+        except TimeoutError:
+            raise Unavailable(f"no token of ServiceAccount {name} came", reason="NoCredentials") from None
 
 
 class _Entry:

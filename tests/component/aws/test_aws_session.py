@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -16,6 +17,7 @@ import pytest
 from pierhead.aws import session as session_module
 from pierhead.aws.errors import AccessDenied, Ambiguous, NotFound, Throttling, Unavailable
 from pierhead.aws.session import AwsIdentity, AwsSessions
+from pierhead.engine.outcome import Denied, ReconcileError, Transient
 from pierhead.settings import Settings
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.aws.protocol import Fault
@@ -46,13 +48,13 @@ async def sessions(
     await opened.close()
 
 
-def tokens_of(access_key: str, lifetime: int) -> str:
+def tokens_of(access_key: str, lifetime: int, action: str = "AssumeRole") -> str:
     expires = (datetime.now(UTC) + timedelta(seconds=lifetime)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return (
-        '<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
+        f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>'
         f"<AccessKeyId>{access_key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
         f"<SessionToken>t</SessionToken><Expiration>{expires}</Expiration>"
-        "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        f"</Credentials></{action}Result></{action}Response>"
     )
 
 
@@ -67,7 +69,8 @@ class RecordedSts:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 recorded.requests.append(parse_qs(body))
-                answer = tokens_of(f"ASIA{len(recorded.requests):016}", 3600).encode()
+                (action,) = recorded.requests[-1]["Action"]
+                answer = tokens_of(f"ASIA{len(recorded.requests):016}", 3600, action).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/xml")
                 self.send_header("Content-Length", str(len(answer)))
@@ -120,6 +123,51 @@ async def test_sts_is_told_who_asks_and_is_asked_once(sessions: AwsSessions, sts
     assert request["RoleSessionName"] == ["pierhead-shop"]
     assert request["Tags.member.1.Key"] == ["kubernetes-namespace"]
     assert request["Tags.member.1.Value"] == ["shop"]
+
+
+WEB = AwsIdentity(
+    role_arn="arn:aws:iam::123456789012:role/shop-reader",
+    service_account=("shop", "reader"),
+    session_name="pierhead-shop",
+)
+
+
+async def test_a_service_accounts_token_is_exchanged_once(sessions: AwsSessions, sts: RecordedSts) -> None:
+    asked = []
+
+    async def token(namespace: str, name: str) -> str:
+        asked.append((namespace, name))
+        return "a-token"
+
+    opened = AwsSessions(Settings(), tokens=token)
+    client = opened.client("secretsmanager", identity=WEB)
+    with suppress(ReconcileError):
+        await asyncio.gather(*(client.call("list_secrets") for _ in range(30)))
+    await opened.close()
+    (request,) = sts.requests
+
+    assert asked == [("shop", "reader")]
+    assert request["Action"] == ["AssumeRoleWithWebIdentity"]
+    assert request["WebIdentityToken"] == ["a-token"]
+    assert request["RoleArn"] == [WEB.role_arn]
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [(Denied("no right", reason="Forbidden"), AccessDenied), (Transient("gone"), Unavailable)],
+)
+async def test_a_token_that_is_not_given_is_told(
+    sts: RecordedSts, failure: ReconcileError, expected: type[ReconcileError]
+) -> None:
+    async def token(_namespace: str, _name: str) -> str:
+        raise failure
+
+    opened = AwsSessions(Settings(), tokens=token)
+    with pytest.raises(expected) as raised:
+        await opened.client("secretsmanager", identity=WEB).call("list_secrets")
+    await opened.close()
+    assert str(raised.value) == failure.message
+    assert sts.requests == []
 
 
 async def test_identities_that_differ_in_anything_have_their_own_credentials(

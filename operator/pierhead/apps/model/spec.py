@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pierhead.apps.model.delivery import Health, Rollback
+from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.rendering import Helm, Kustomize
 from pierhead.apps.model.sources import Source
 from pierhead.model import DNSSubdomain, Duration, Model, Rule
@@ -33,6 +34,9 @@ class AppReleaseSpec(Model):
 
     kustomize: Kustomize | None = None
     """Renders an overlay: on the chart's output, on plain manifests, or alone."""
+
+    aws: AwsAccess | None = None
+    """Where in AWS the AppRelease reads, and as whom. Defaults to the operator's own region and identity."""
 
     interval: Duration | None = None
     """Time between looks at the source. Defaults to the operator's setting (5m)."""
