@@ -1,13 +1,9 @@
 """Reading Secrets Manager with the fewest calls.
 
-Invariants: reads of one (identity, region, secret, version) that wait at the same time share one answer, and
-an answer never serves another identity; reads of current versions that meet within a few milliseconds, or
-while another batch is under way, go out in twenties; no value is held longer than the reads that wait for it;
-one secret that cannot be read never costs another its answer.
+Invariants: an answer never serves another identity; reads of current versions go out in twenties, as
+`pierhead.aws.sharing` brings them together; one secret that cannot be read never costs another its answer.
 """
 
-import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,20 +14,14 @@ from pierhead.aws.errors import (
     BadRequest,
     NotFound,
     Throttling,
-    Unavailable,
     from_code,
 )
 from pierhead.aws.rate import TokenBucket, TokenBuckets
 from pierhead.aws.session import AwsClient, AwsIdentity, AwsSessions
+from pierhead.aws.sharing import WINDOW_SECONDS, Lane, SharedReads, Wish
 
 CURRENT: Final = "AWSCURRENT"
 BATCH_SIZE: Final = 20
-WINDOW_SECONDS: Final = 0.005
-"""How long the first read of a batch waits for others."""
-
-PATIENCE_SECONDS: Final = 0.1
-"""How much longer it waits while another batch of its lane is under way: busier means fuller batches."""
-
 DENIED_SECONDS: Final = 3600.0
 """How long a denied BatchGetSecretValue is remembered, so that a granted one is found."""
 
@@ -61,42 +51,16 @@ class SecretVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
-    """What may share a call, and what a quota counts."""
-
-    identity: AwsIdentity
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Read:
     """What is to be read. Equal reads share an answer."""
 
-    lane: _Lane
+    lane: Lane
     secret_id: str
     version_stage: str | None
     version_id: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Wish:
-    """A read under way and who waits for it.
-
-    Failures are results: each reader raises a copy of its own, and none is left unretrieved.
-    """
-
-    read: _Read
-    answer: asyncio.Future[SecretVersion | Exception]
-
-
-@dataclass(slots=True)
-class _Pending:
-    """Wishes of one lane that wait for others."""
-
-    timer: asyncio.TimerHandle
-    wishes: list[_Wish] = field(default_factory=list)
-    ripe: bool = False
-    """Whether they have waited long enough, and only wait for the call under way."""
+_Wish = Wish[_Read, SecretVersion]
 
 
 class SecretReader:
@@ -113,14 +77,12 @@ class SecretReader:
     ) -> None:
         self._sessions = sessions
         self._clock = clock
-        self._window = window
         self._batches = TokenBuckets(lambda: TokenBucket(batches_per_second, batches_per_second))
         self._gets = TokenBuckets(lambda: TokenBucket(gets_per_second, gets_per_second))
-        self._wishes: dict[_Read, _Wish] = {}
-        self._pending: dict[_Lane, _Pending] = {}
-        self._under_way: Counter[_Lane] = Counter()
-        self._denied_until: dict[_Lane, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._denied_until: dict[Lane, float] = {}
+        self._reads = SharedReads[_Read, SecretVersion](
+            batch=self._batch, single=self._single, size=BATCH_SIZE, window=window
+        )
 
     async def read(
         self,
@@ -138,15 +100,9 @@ class SecretReader:
         """
         if version_id is None:
             version_stage = version_stage or CURRENT
-        read = _Read(_Lane(identity, region), secret_id, version_stage, version_id)
-        wish = self._wishes.get(read)
-        if wish is None:
-            wish = self._wishes[read] = _Wish(read, asyncio.get_running_loop().create_future())
-            self._send(wish)
-        result = await asyncio.shield(wish.answer)
-        if isinstance(result, Exception):
-            raise result.copy() if isinstance(result, AwsError) else result
-        return result
+        lane = Lane(identity, region)
+        alone = version_stage != CURRENT or version_id is not None or self._batch_denied(lane)
+        return await self._reads.read(_Read(lane, secret_id, version_stage, version_id), alone=alone)
 
     async def is_gone(self, identity: AwsIdentity, region: str, secret_id: str) -> bool:
         """Whether the secret itself provably does not exist, or is marked for deletion.
@@ -155,80 +111,16 @@ class SecretReader:
         """
         await self._gets[identity.account, region].take()
         try:
-            answer = await self._client(_Lane(identity, region)).call("describe_secret", SecretId=secret_id)
+            answer = await self._client(Lane(identity, region)).call("describe_secret", SecretId=secret_id)
         except NotFound:
             return True
         return "DeletedDate" in answer
 
     async def close(self) -> None:
         """Gives up what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reads.close()
 
-    def _send(self, wish: _Wish) -> None:
-        """Sets a new wish going: alone, or with others of its lane."""
-        lane = wish.read.lane
-        if wish.read.version_stage != CURRENT or wish.read.version_id or self._batch_denied(lane):
-            self._spawn([wish])
-            return
-        pending = self._pending.get(lane)
-        if pending is None:
-            timer = asyncio.get_running_loop().call_later(self._window, self._window_over, lane)
-            pending = self._pending[lane] = _Pending(timer)
-        pending.wishes.append(wish)
-        if len(pending.wishes) == BATCH_SIZE:
-            self._flush(lane)
-
-    def _window_over(self, lane: _Lane) -> None:
-        """Sends what has met, or lets it meet more until the call under way is answered."""
-        pending = self._pending[lane]
-        if lane not in self._under_way:
-            self._flush(lane)
-            return
-        pending.ripe = True
-        pending.timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._flush, lane)
-
-    def _flush(self, lane: _Lane) -> None:
-        pending = self._pending.pop(lane)
-        pending.timer.cancel()
-        self._under_way[lane] += 1
-        self._spawn(pending.wishes).add_done_callback(lambda _task: self._ended(lane))
-
-    def _ended(self, lane: _Lane) -> None:
-        self._under_way[lane] -= 1
-        if not self._under_way[lane]:
-            del self._under_way[lane]
-        pending = self._pending.get(lane)
-        if pending is not None and pending.ripe:
-            self._flush(lane)
-
-    def _spawn(self, wishes: list[_Wish]) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(self._answer(wishes))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _answer(self, wishes: list[_Wish]) -> None:
-        """Answers every one of these wishes, whatever happens."""
-        failure: Exception = Unavailable("pierhead is stopping")
-        try:
-            alone = await self._batch(wishes) if len(wishes) > 1 else wishes
-            await asyncio.gather(*(self._single(wish) for wish in alone))
-        except Exception as error:  # noqa: BLE001 (a bug, which belongs to those who wait)
-            failure = error
-        finally:
-            for wish in wishes:
-                self._settle(wish, failure)
-
-    def _settle(self, wish: _Wish, result: SecretVersion | Exception) -> None:
-        """Hands the answer out, once, and keeps none."""
-        if self._wishes.get(wish.read) is wish:
-            del self._wishes[wish.read]
-        if not wish.answer.done():
-            wish.answer.set_result(result)
-
-    def _batch_denied(self, lane: _Lane) -> bool:
+    def _batch_denied(self, lane: Lane) -> bool:
         return self._clock() < self._denied_until.get(lane, 0.0)
 
     async def _single(self, wish: _Wish) -> None:
@@ -240,9 +132,9 @@ class SecretReader:
                 "get_secret_value", SecretId=read.secret_id, **version
             )
         except AwsError as error:
-            self._settle(wish, _sharper(error))
+            self._reads.settle(wish, _sharper(error))
         else:
-            self._settle(wish, _version(answer))
+            self._reads.settle(wish, _version(answer))
 
     async def _batch(self, wishes: list[_Wish]) -> list[_Wish]:
         """Answers what a batch can answer; returns the wishes that have to be read alone."""
@@ -269,10 +161,10 @@ class SecretReader:
             if result is None:
                 alone.append(wish)
             else:
-                self._settle(wish, result)
+                self._reads.settle(wish, result)
         return alone
 
-    async def _pages(self, lane: _Lane, secret_ids: list[str]) -> AsyncIterator[dict[str, Any]]:
+    async def _pages(self, lane: Lane, secret_ids: list[str]) -> AsyncIterator[dict[str, Any]]:
         """The pages of one BatchGetSecretValue."""
         token: dict[str, str] = {}
         for _ in range(_PAGES):
@@ -285,10 +177,10 @@ class SecretReader:
 
     def _all_failed(self, wishes: list[_Wish], error: AwsError) -> list[_Wish]:
         for wish in wishes:
-            self._settle(wish, error)
+            self._reads.settle(wish, error)
         return []
 
-    def _client(self, lane: _Lane) -> AwsClient:
+    def _client(self, lane: Lane) -> AwsClient:
         return self._sessions.client("secretsmanager", region=lane.region, identity=lane.identity)
 
 

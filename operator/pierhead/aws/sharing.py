@@ -1,0 +1,162 @@
+"""Reads that share answers and calls.
+
+Invariants: equal reads that wait at the same time share one answer; reads of one lane that meet within a few
+milliseconds, or while another batch of it is under way, go out together; every read is answered, whatever
+happens, and no answer is held longer than the reads that wait for it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, Generic, Protocol, TypeVar
+
+from pierhead.aws.errors import AwsError, Unavailable
+from pierhead.aws.identity import AwsIdentity
+
+WINDOW_SECONDS: Final = 0.005
+"""How long the first read of a batch waits for others."""
+
+PATIENCE_SECONDS: Final = 0.1
+"""How much longer it waits while another batch of its lane is under way: busier means fuller batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What may share a call, and what a quota counts."""
+
+    identity: AwsIdentity
+    region: str
+
+
+class Read(Protocol):
+    """What is to be read; hashable. Equal reads share an answer."""
+
+    @property
+    def lane(self) -> Lane:
+        """Where it may share a call."""
+
+
+_Read = TypeVar("_Read", bound=Read)
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wish(Generic[_Read, _Answer]):
+    """A read under way and who waits for it.
+
+    Failures are results: each reader raises a copy of its own, and none is left unretrieved.
+    """
+
+    read: _Read
+    answer: asyncio.Future[_Answer | Exception]
+
+
+@dataclass(slots=True)
+class _Pending(Generic[_Read, _Answer]):
+    """Wishes of one lane that wait for others."""
+
+    timer: asyncio.TimerHandle
+    wishes: list[Wish[_Read, _Answer]] = field(default_factory=list)
+    ripe: bool = False
+    """Whether they have waited long enough, and only wait for the call under way."""
+
+
+class SharedReads(Generic[_Read, _Answer]):
+    """The reads of one kind that are under way."""
+
+    def __init__(
+        self,
+        *,
+        batch: Callable[[list[Wish[_Read, _Answer]]], Awaitable[list[Wish[_Read, _Answer]]]],
+        single: Callable[[Wish[_Read, _Answer]], Awaitable[None]],
+        size: int,
+        window: float = WINDOW_SECONDS,
+    ) -> None:
+        """`batch` settles wishes of one lane, at most `size`, and returns those to be read by `single`."""
+        self._batch = batch
+        self._single = single
+        self._size = size
+        self._window = window
+        self._wishes: dict[_Read, Wish[_Read, _Answer]] = {}
+        self._pending: dict[Lane, _Pending[_Read, _Answer]] = {}
+        self._under_way: Counter[Lane] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def read(self, read: _Read, *, alone: bool = False) -> _Answer:
+        """The answer to a read, which goes out at once if `alone`. Raises what it was settled with."""
+        wish = self._wishes.get(read)
+        if wish is None:
+            wish = self._wishes[read] = Wish(read, asyncio.get_running_loop().create_future())
+            if alone:
+                self._spawn([wish])
+            else:
+                self._send(wish)
+        result = await asyncio.shield(wish.answer)
+        if isinstance(result, Exception):
+            raise result.copy() if isinstance(result, AwsError) else result
+        return result
+
+    def settle(self, wish: Wish[_Read, _Answer], result: _Answer | Exception) -> None:
+        """Hands the answer out, once, and keeps none."""
+        if self._wishes.get(wish.read) is wish:
+            del self._wishes[wish.read]
+        if not wish.answer.done():
+            wish.answer.set_result(result)
+
+    async def close(self) -> None:
+        """Gives up what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _send(self, wish: Wish[_Read, _Answer]) -> None:
+        lane = wish.read.lane
+        pending = self._pending.get(lane)
+        if pending is None:
+            timer = asyncio.get_running_loop().call_later(self._window, self._window_over, lane)
+            pending = self._pending[lane] = _Pending(timer)
+        pending.wishes.append(wish)
+        if len(pending.wishes) == self._size:
+            self._flush(lane)
+
+    def _window_over(self, lane: Lane) -> None:
+        """Sends what has met, or lets it meet more until the call under way is answered."""
+        pending = self._pending[lane]
+        if lane not in self._under_way:
+            self._flush(lane)
+            return
+        pending.ripe = True
+        pending.timer = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._flush, lane)
+
+    def _flush(self, lane: Lane) -> None:
+        pending = self._pending.pop(lane)
+        pending.timer.cancel()
+        self._under_way[lane] += 1
+        self._spawn(pending.wishes).add_done_callback(lambda _task: self._ended(lane))
+
+    def _ended(self, lane: Lane) -> None:
+        self._under_way[lane] -= 1
+        if not self._under_way[lane]:
+            del self._under_way[lane]
+        pending = self._pending.get(lane)
+        if pending is not None and pending.ripe:
+            self._flush(lane)
+
+    def _spawn(self, wishes: list[Wish[_Read, _Answer]]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(self._answer(wishes))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _answer(self, wishes: list[Wish[_Read, _Answer]]) -> None:
+        """Answers every one of these wishes, whatever happens."""
+        failure: Exception = Unavailable("pierhead is stopping")
+        try:
+            alone = await self._batch(wishes) if len(wishes) > 1 else wishes
+            await asyncio.gather(*(self._single(wish) for wish in alone))
+        except Exception as error:  # noqa: BLE001 (a bug, which belongs to those who wait)
+            failure = error
+        finally:
+            for wish in wishes:
+                self.settle(wish, failure)
