@@ -47,26 +47,15 @@ class Running:
     async def start(self) -> "Running":
         """Starts it; again after a `stop` is another process for all that it knows."""
         client = self._client = await Client.connect(self._credentials, user_agent=self.user_agent)
-<<<<<<< Updated upstream
         settings, discovery = self._settings, Discovery(client)
-        sessions = self._sessions = AwsSessions(settings)
-=======
-        discovery = Discovery(client)
-        self._sessions = AwsSessions(self._settings, tokens=partial(service_account_token, client))
->>>>>>> Stashed changes
+        sessions = self._sessions = AwsSessions(settings, tokens=partial(service_account_token, client))
         reconciler = app_release_reconciler(
             client=client,
             discovery=discovery,
             renderer=self._renderer,
-<<<<<<< Updated upstream
             sessions=sessions,
             policy=Policy(settings.aws_policy, region=settings.aws_region),
             settings=settings,
-=======
-            sessions=self._sessions,
-            policy=Policy(self._settings.aws_policy, region=self._settings.aws_region),
-            settings=self._settings,
->>>>>>> Stashed changes
         )
         controller = self._controller = Controller(
             reconciler,
