@@ -35,8 +35,8 @@ class AwsIdentity:
 
     external_id: str | None = None
     service_account: tuple[str, str] | None = None
-    """Namespace and name of the ServiceAccount whose token is exchanged for the role; None: the operator's own
-    credentials are."""
+    """Namespace and name of the ServiceAccount whose token is exchanged for the role; None: the operator
+    assumes it."""
 
     session_name: str = "pierhead"
     tags: tuple[tuple[str, str], ...] = ()

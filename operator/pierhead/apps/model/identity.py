@@ -48,5 +48,5 @@ class AwsAccess(Model):
     """External id that the role's trust policy asks for."""
 
     service_account_name: DNSSubdomain | None = None
-    """ServiceAccount of this namespace whose token is exchanged for the role, as a Pod's is (IRSA). Its annotation
-    `eks.amazonaws.com/role-arn` names the role. Defaults to none: the operator itself assumes the role."""
+    """ServiceAccount of this namespace whose token is exchanged for the role, as a Pod's is (IRSA). Its
+    annotation `eks.amazonaws.com/role-arn` names the role. Defaults to none: the operator assumes it."""
