@@ -41,6 +41,8 @@ _PROGRESS = timedelta(seconds=2)
 """Least time between two reports of a wait that differ in their message alone."""
 
 _UNINSTALL_LOOK_SECONDS = 5.0
+_HANDLED_LIMIT = 256
+"""Characters of the forcing annotation that the status repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,27 +115,30 @@ class AppReleaseReconciler:
         await resource.add_finalizer(FINALIZER)
         try:
             return await self._converge(resource, subject, spec)
-        except Waiting as error:
+        except ReconcileError as error:
             if error.reason == UnknownKind.default_reason:
                 self._waiting_for_kinds.add(resource.key)
             if error.reason == FETCHING and _is_settled(resource):
                 # A restart has every source to fetch again; until it is known to differ, nothing has changed.
                 return Outcome(status=_own(resource.status), conditions=_stored_conditions(resource.status))
-            raise
-        except (Invalid, Denied) as error:
-            # What is at fault may be in the source, or in an object that the spec names, and change there.
-            error.look_again = self._interval(spec)
+            if error.terminal:
+                # What is at fault may be in the source, or in an object the spec names, and change there.
+                error.look_again = self._interval(spec)
+            handled = self._handled(resource)
+            if handled and error.status is None:
+                error.status = {**_own(resource.status), **handled}
             raise
 
     async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
         reader = InputReader(self._with.sources, subject.client, interval=self._interval(spec))
         force = subject.reconcile_at != subject.memory.handled_reconcile_at
+        # Before the read: it may end in an error, and what it began to fetch is not to be fetched again.
+        subject.memory.handled_reconcile_at = subject.reconcile_at
         try:
             inputs = await reader.read(spec, subject.key, force=force)
         except (Invalid, Denied, Transient):
             await self._hold(subject, spec)
             raise
-        subject.memory.handled_reconcile_at = subject.reconcile_at
         done: set[Action] = set()
         while True:
             seen = await self._observe(subject, spec, inputs.digest)
@@ -227,6 +232,7 @@ class AppReleaseReconciler:
         status = status_of(
             seen, inputs, release=subject.release, inventory=subject.memory.objects or subject.inventory
         )
+        status |= self._handled(resource)
         after = interval
         if decision.deadline is not None:
             after = min(after, max(0.1, (decision.deadline - seen.now).total_seconds()))
@@ -290,6 +296,13 @@ class AppReleaseReconciler:
             prune=prune,
             history_limit=history_limit,
         )
+
+    def _handled(self, resource: Resource) -> dict[str, str]:
+        """The status field that tells which forced look is over; it is not while its fetches go on."""
+        asked = resource.annotations.get(RECONCILE_AT, "")[:_HANDLED_LIMIT]
+        if asked and self._with.sources.fetching(resource.key):
+            asked = resource.status.get("handledReconcileAt", "")
+        return {"handledReconcileAt": asked} if asked else {}
 
     def _interval(self, spec: AppReleaseSpec) -> float:
         """Seconds between looks at what the spec refers to."""

@@ -116,6 +116,27 @@ async def test_a_repository_that_is_gone_at_a_restart_does_not_end_the_care(cont
     assert await releases.statuses() == ["deployed"]
 
 
+async def test_a_forced_look_says_when_it_is_over(controller, releases, repository):
+    """What the status says then is what the fetches found, whether they found something new or not."""
+    repository.commit({"app.yaml": SETTINGS % "one"})
+    spec = {"source": repository.source(branch="main"), "interval": "1h"}
+    await releases.apply(spec)
+    await releases.until()
+    second = repository.commit({"app.yaml": SETTINGS % "two"})
+    for word in ("first", "again"):
+        await releases.apply(spec, **{"pierhead.dev/reconcile-at": word})
+        handled = await releases.until(lambda obj, word=word: obj["status"].get("handledReconcileAt") == word)
+        assert handled["status"]["source"]["revision"] == f"main@{second}"
+    repository.move_away()
+    await releases.apply(spec, **{"pierhead.dev/reconcile-at": "gone"})
+    handled = await releases.until(lambda obj: obj["status"].get("handledReconcileAt") == "gone")
+    assert condition(handled, "SourceReady")["reason"] == "SourceNotFound"
+    repository.come_back()
+    await releases.apply({**spec, "kustomize": {"path": "none"}}, **{"pierhead.dev/reconcile-at": "bad"})
+    bad = await releases.until(lambda obj: obj["status"].get("handledReconcileAt") == "bad")
+    assert condition(bad)["reason"] in {"PathNotFound", "SourceNotFound"}
+
+
 async def test_one_fetch_serves_all_who_name_the_same(controller, releases, charts):
     charts.put("shop", "1.0.0", packaged(chart_files()))
     for number in range(5):

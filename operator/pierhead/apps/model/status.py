@@ -69,5 +69,8 @@ class AppReleaseStatus(Status):
     )
     """Objects of the release, `<namespace>_<name>_<group>_<kind>` each; the first 500."""
 
+    handled_reconcile_at: Annotated[str, StringConstraints(max_length=256)] | None = None
+    """The annotation `pierhead.dev/reconcile-at` that was last done, its fetches included."""
+
     objects: Annotated[int, Field(ge=0)] | None = None
     """How many objects the release has."""

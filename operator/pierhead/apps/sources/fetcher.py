@@ -55,6 +55,8 @@ class _Remote:
     began: float = float("-inf")
     """When the last fetch began."""
     task: asyncio.Task[None] | None = None
+    forced: bool = False
+    """Whether a user who asked for the fetch under way wants to know its end, changed or not."""
     users: set[ObjectKey] = field(default_factory=set)
 
 
@@ -97,6 +99,10 @@ class Sources:
                 del self._remotes[name]
                 if remote.task is not None:
                     remote.task.cancel()
+
+    def fetching(self, user: ObjectKey) -> bool:
+        """Whether a source that this user names is being fetched now."""
+        return any(user in remote.users and remote.task is not None for remote in self._remotes.values())
 
     def files(self, files: Mapping[str, str], *, at: str) -> Provided:
         """Files written into the spec. Raises Invalid for a path that is none."""
@@ -156,6 +162,7 @@ class Sources:
         if remote.task is None and (force or self._monotonic() >= due):
             remote.began = self._monotonic()
             remote.task = asyncio.create_task(self._refresh(remote, source, credentials))
+        remote.forced |= force and remote.task is not None
         failure = None if remote.failure is None else _placed(remote.failure, at)
         if remote.artifact is not None:
             return Provided(remote.artifact, failure)
@@ -179,9 +186,10 @@ class Sources:
                 reason="InternalError",
             )
         changed = remote.artifact != before or str(failure) != str(remote.failure)
+        told, remote.forced = changed or remote.forced, False
         remote.failure = failure
         remote.task = None
-        if changed:
+        if told:
             for user in remote.users:
                 self._wake(user)
 

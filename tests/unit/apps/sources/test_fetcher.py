@@ -127,14 +127,27 @@ async def test_force_fetches_at_once(lab):
 async def test_news_wakes_and_no_news_does_not(lab):
     await fetched(lab)
     lab.woken.clear()
-    lab.ask(force=True)
+    lab.clock.now += 60
+    lab.ask()
     await lab.ended()
     assert lab.woken == []
     lab.remote.next = b"2"
-    lab.ask(force=True)
+    lab.clock.now += 60
+    lab.ask()
     await lab.ended()
     assert lab.woken == [ONE]
     assert lab.ask().artifact.revision == "2"
+
+
+async def test_who_forces_a_fetch_hears_of_its_end_even_without_news(lab):
+    await fetched(lab)
+    lab.woken.clear()
+    lab.ask(force=True)
+    assert lab.sources.fetching(ONE)
+    assert not lab.sources.fetching(TWO)
+    await lab.ended()
+    assert not lab.sources.fetching(ONE)
+    assert lab.woken == [ONE]
 
 
 async def test_a_failed_refresh_leaves_the_old_artifact_in_use(lab):
