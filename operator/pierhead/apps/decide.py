@@ -17,6 +17,10 @@ FOREIGN_LOCK = timedelta(minutes=5)
 """How long somebody else's pending revision is respected; then its process is taken for dead."""
 
 
+REMEMBERED = 256
+"""Characters of the forcing annotation that a status holds."""
+
+
 class State(StrEnum):
     """Where a release stands."""
 
@@ -70,6 +74,15 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """What pierhead itself tried last to release."""
+
+    revision: int
+    input_digest: str
+    reconcile_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """The worst health of the release's objects, and what they say about it."""
 
@@ -112,6 +125,12 @@ class Observation:
     timeout: timedelta
     roll_back_on_failure: bool = True
     drift_policy: Literal["Correct", "Report", "Ignore"] = "Correct"
+    release_drift_policy: Literal["Keep", "Undo"] = "Undo"
+    """What becomes of a revision that somebody else made of this release."""
+
+    remembered: Attempt | None = None
+    """The last attempt as the status has it: Helm takes the traces of ours off the revisions it rewrites."""
+
     reconcile_at: str = ""
     """The forcing annotation."""
 
@@ -136,6 +155,15 @@ class Observation:
             if found is not None:
                 return found
         return None
+
+    @property
+    def attempted(self) -> Attempt | None:
+        """What pierhead itself tried last; None if that is not known."""
+        own = next(
+            (item for item in reversed(self.history) if item.input_digest and item.rolls_back is None), None
+        )
+        told = Attempt(own.revision, own.input_digest or "", own.reconcile_at) if own else None
+        return max((told, self.remembered), key=lambda attempt: attempt.revision if attempt else 0)
 
     def deadline_of(self, latest: Revision) -> datetime:
         """When a pending revision has had its time."""
@@ -293,8 +321,27 @@ def _unmanaged(seen: Observation) -> Decision | None:
     latest = seen.latest
     if latest is None or latest.input_digest is not None:
         return None
+    if _is_kept(seen, latest):
+        message = (
+            f"revision {latest.revision} ({latest.description}) was not made by pierhead and is kept, as "
+            "spec.driftOfRelease says, until spec or source changes or pierhead.dev/reconcile-at is set anew"
+        )
+        return Decision(State.UNMANAGED, Action.NOTHING, "ReleaseKept", message)
     message = f"revision {latest.revision} was not made by pierhead: taking the release over"
     return Decision(State.UNMANAGED, Action.UPGRADE, "TakingOver", message)
+
+
+def _is_kept(seen: Observation, latest: Revision) -> bool:
+    """Whether this deployed revision of somebody else came after the present input had been tried."""
+    tried = seen.attempted
+    return (
+        seen.release_drift_policy == "Keep"
+        and latest.status == Status.DEPLOYED
+        and tried is not None
+        and tried.revision < latest.revision
+        and tried.input_digest == seen.desired
+        and tried.reconcile_at[:REMEMBERED] == seen.reconcile_at[:REMEMBERED]
+    )
 
 
 def _rejected(seen: Observation) -> Decision | None:

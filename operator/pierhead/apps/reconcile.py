@@ -19,7 +19,7 @@ from pierhead.apps.model.delivery import Health as HealthSpec
 from pierhead.apps.model.delivery import Rollback as RollbackSpec
 from pierhead.apps.names import release_name
 from pierhead.apps.operations import Operations
-from pierhead.apps.report import conditions_of, status_of
+from pierhead.apps.report import conditions_of, remembered_attempt, status_of
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.subject import Subject
@@ -182,6 +182,8 @@ class AppReleaseReconciler:
             timeout=timedelta(seconds=seconds((spec.health or HealthSpec()).timeout)),
             roll_back_on_failure=(spec.rollback or RollbackSpec()).on_failure,
             drift_policy=spec.drift,
+            release_drift_policy=spec.drift_of_release,
+            remembered=subject.remembered,
             reconcile_at=subject.reconcile_at,
         )
 
@@ -295,6 +297,7 @@ class AppReleaseReconciler:
             client=client,
             prune=prune,
             history_limit=history_limit,
+            remembered=remembered_attempt(resource.status),
         )
 
     def _handled(self, resource: Resource) -> dict[str, str]:

@@ -3,10 +3,10 @@
 Invariant: pure; the same state gives the same conditions, so a settled release is never written again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pierhead.apps.decide import Action, Decision, Health, Observation, State
+from pierhead.apps.decide import REMEMBERED, Action, Attempt, Decision, Health, Observation, State
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
@@ -39,6 +39,8 @@ def _engine_conditions(decision: Decision, seen: Observation) -> tuple[Condition
         if seen.rejection is not None:
             return not_ready(reason, message), stalled(reason, message)
         return (ready("Deployed", f"revision {seen.history[-1].revision} is deployed"),)
+    if decision.state is State.UNMANAGED and decision.action is Action.NOTHING:
+        return (not_ready(reason, message),)
     if decision.state in {State.FAILED, State.REJECTED} and decision.action is Action.NOTHING:
         return not_ready(reason, message), stalled(reason, message)
     return Condition("Ready", "Unknown", reason, message), reconciling(reason, message)
@@ -66,6 +68,9 @@ def status_of(
             status["release"]["inputDigest"] = latest.input_digest
         status["inventory"] = [str(entry) for entry in inventory[:INVENTORY_SHOWN]]
         status["objects"] = len(inventory)
+    attempted = seen.attempted
+    if attempted is not None and seen.release_drift_policy == "Keep":
+        status["attempted"] = _attempt(attempted)
     rejection = seen.rejection
     if rejection is not None:
         status["rejected"] = {
@@ -74,6 +79,21 @@ def status_of(
             "message": rejection.description[:_MESSAGE_LIMIT],
         }
     return status
+
+
+def remembered_attempt(status: Mapping[str, Any]) -> Attempt | None:
+    """What a stored status says was released last."""
+    found = status.get("attempted")
+    if not found:
+        return None
+    return Attempt(found["revision"], found["inputDigest"], found.get("reconcileAt", ""))
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    told: dict[str, Any] = {"revision": attempt.revision, "inputDigest": attempt.input_digest}
+    if attempt.reconcile_at:
+        told["reconcileAt"] = attempt.reconcile_at[:REMEMBERED]
+    return told
 
 
 def _artifact(artifact: Artifact) -> dict[str, str]:

@@ -5,6 +5,7 @@ Invariant: `client` acts as the release's account and is the only client an acti
 
 from dataclasses import dataclass
 
+from pierhead.apps.decide import Attempt
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.revisions import Memory
 from pierhead.engine.outcome import Conflict
@@ -32,6 +33,9 @@ class Subject:
 
     history_limit: int = 10
     """`spec.historyLimit`."""
+
+    remembered: Attempt | None = None
+    """What was released last, as the status has it."""
 
     @property
     def revisions(self) -> list[StoredRevision]:

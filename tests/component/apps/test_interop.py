@@ -180,6 +180,25 @@ async def test_what_is_done_by_hand_stays_while_the_release_is_suspended(control
     assert (await data_of(releases))["greeting"] == "two"
 
 
+async def test_a_rollback_by_hand_is_kept_until_the_next_change_when_asked(controller, releases, helm):
+    for greeting in ("one", "two"):
+        await releases.apply({**of_chart(values={"greeting": greeting}), "driftOfRelease": "Keep"})
+        await releases.until()
+    await helm("rollback", "shop", "1")
+    kept = await releases.until(because("ReleaseKept"))
+    assert "revision 3 (Rollback to 1) was not made by pierhead" in condition(kept)["message"]
+    assert kept["status"]["release"]["revision"] == 3
+    assert (await data_of(releases))["greeting"] == "one"
+    await controller.stop()
+    await controller.start()
+    await releases.apply({**of_chart(values={"greeting": "two"}), "driftOfRelease": "Keep", "interval": "9m"})
+    await releases.until(because("ReleaseKept"))
+    assert (await data_of(releases))["greeting"] == "one"
+    await releases.apply({**of_chart(values={"greeting": "three"}), "driftOfRelease": "Keep"})
+    await taken_over(releases, 4)
+    assert (await data_of(releases))["greeting"] == "three"
+
+
 # What helm began
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.decide import Action, Gate, Health, Observation, Revision, State, decide
+from pierhead.apps.decide import Action, Attempt, Gate, Health, Observation, Revision, State, decide
 from pierhead.apps.release import Status
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -220,6 +220,61 @@ TABLE = {
         State.UNMANAGED,
         Action.UPGRADE,
     ),
+    "somebody ran helm, which is kept": (
+        seen(revision(1, Status.SUPERSEDED), revision(2, Status.DEPLOYED, None), release_drift_policy="Keep"),
+        State.UNMANAGED,
+        Action.NOTHING,
+    ),
+    "somebody ran helm, which was kept until the input changed": (
+        seen(
+            revision(1, Status.SUPERSEDED, "old"),
+            revision(2, Status.DEPLOYED, None),
+            release_drift_policy="Keep",
+        ),
+        State.UNMANAGED,
+        Action.UPGRADE,
+    ),
+    "somebody ran helm, which was kept until forced by annotation": (
+        seen(
+            revision(1, Status.SUPERSEDED),
+            revision(2, Status.DEPLOYED, None),
+            release_drift_policy="Keep",
+            reconcile_at="now",
+        ),
+        State.UNMANAGED,
+        Action.UPGRADE,
+    ),
+    "somebody ran helm after a rollback, which is kept": (
+        seen(*ROLLED_BACK, revision(4, Status.DEPLOYED, None), release_drift_policy="Keep"),
+        State.UNMANAGED,
+        Action.NOTHING,
+    ),
+    "somebody ran helm, which left no trace of ours but the status": (
+        seen(
+            revision(1, Status.SUPERSEDED, "old"),
+            revision(2, Status.SUPERSEDED, None),
+            revision(3, Status.DEPLOYED, None),
+            release_drift_policy="Keep",
+            remembered=Attempt(2, "new"),
+        ),
+        State.UNMANAGED,
+        Action.NOTHING,
+    ),
+    "what the status remembers is of an earlier release of the name": (
+        seen(revision(1, Status.DEPLOYED, None), release_drift_policy="Keep", remembered=Attempt(2, "new")),
+        State.UNMANAGED,
+        Action.UPGRADE,
+    ),
+    "somebody ran helm, which failed and is not kept": (
+        seen(revision(1, Status.DEPLOYED), revision(2, Status.FAILED, None), release_drift_policy="Keep"),
+        State.OUT_OF_SYNC,
+        Action.UPGRADE,
+    ),
+    "a release of helm is adopted, whatever is kept later": (
+        seen(revision(1, Status.DEPLOYED, None), release_drift_policy="Keep"),
+        State.UNMANAGED,
+        Action.UPGRADE,
+    ),
     "rolled back, input still bad": (seen(*ROLLED_BACK), State.REJECTED, Action.NOTHING),
     "rolled back and drifted": (seen(*ROLLED_BACK, drift=("ConfigMap shop",)), State.DRIFTED, Action.CORRECT),
     "rolled back, and the input is the old one again": (
@@ -327,6 +382,7 @@ OBSERVATIONS = st.builds(
     timeout=st.just(timedelta(minutes=5)),
     roll_back_on_failure=st.booleans(),
     drift_policy=st.sampled_from(["Correct", "Report", "Ignore"]),
+    release_drift_policy=st.sampled_from(["Keep", "Undo"]),
     begun=st.sampled_from([None, NOW - timedelta(minutes=9), NOW]),
 )
 

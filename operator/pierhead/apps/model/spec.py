@@ -53,6 +53,14 @@ class AppReleaseSpec(Model):
     drift: Literal["Correct", "Report", "Ignore"] = "Correct"
     """What happens when somebody else changes an object of the release. Defaults to Correct."""
 
+    drift_of_release: Literal["Keep", "Undo"] = "Undo"
+    """What happens when somebody else makes a revision of the release, as `helm rollback` does.
+
+    Undo brings back what the AppRelease says; Keep leaves the application as that revision made it, until
+    what the AppRelease renders changes or the annotation pierhead.dev/reconcile-at is set anew. Defaults to
+    Undo.
+    """
+
     prune: bool = True
     """Whether objects that are no longer rendered are deleted. Defaults to true."""
 

@@ -49,6 +49,19 @@ class RejectedStatus(Model):
     """Why it failed."""
 
 
+class AttemptStatus(Model):
+    """What pierhead itself released last."""
+
+    revision: Annotated[int, Field(ge=1)]
+    """The revision it became."""
+
+    input_digest: Annotated[str, StringConstraints(max_length=128)]
+    """Digest of everything that went into it."""
+
+    reconcile_at: Annotated[str, StringConstraints(max_length=256)] | None = None
+    """The annotation pierhead.dev/reconcile-at at that time."""
+
+
 class AppReleaseStatus(Status):
     """What became of the application."""
 
@@ -63,6 +76,9 @@ class AppReleaseStatus(Status):
 
     rejected: RejectedStatus | None = None
     """The input that was rolled back, or that failed to install."""
+
+    attempted: AttemptStatus | None = None
+    """With `driftOfRelease: Keep`, what pierhead itself released last: what others did since is kept."""
 
     inventory: list[Annotated[str, StringConstraints(max_length=640)]] | None = Field(
         default=None, max_length=2000
