@@ -11,7 +11,7 @@ from typing import Any
 
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.decide import Action, Decision, Observation, decide, last_tried
+from pierhead.apps.decide import Action, Decision, Gate, Observation, decide, last_tried
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
@@ -23,6 +23,7 @@ from pierhead.apps.report import conditions_of, remembered_attempt, status_of
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.subject import Subject
+from pierhead.apps.windows import window_gate
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.conditions import READY, Condition, not_ready
@@ -185,7 +186,13 @@ class AppReleaseReconciler:
             release_drift_policy=spec.drift_of_release,
             remembered=subject.remembered,
             reconcile_at=subject.reconcile_at,
+            gates=self._gates(subject, spec),
         )
+
+    def _gates(self, subject: Subject, spec: AppReleaseSpec) -> tuple[Gate, ...]:
+        """What holds a new revision back now."""
+        gates = (window_gate(spec.windows or (), subject.annotations, self._clock()),)
+        return tuple(gate for gate in gates if gate is not None)
 
     async def _act(
         self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None, decision: Decision
@@ -295,6 +302,7 @@ class AppReleaseReconciler:
             memory=self._with.revisions.of(resource.key, release),
             history=History(client, namespace=namespace, name=release, clock=self._clock),
             client=client,
+            annotations=resource.annotations,
             prune=prune,
             history_limit=history_limit,
             remembered=remembered_attempt(resource.status),

@@ -3,7 +3,8 @@
 Invariant: `client` acts as the release's account and is the only client an action writes with.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pierhead.apps.decide import Attempt
 from pierhead.apps.history import History, StoredRevision
@@ -28,6 +29,9 @@ class Subject:
     memory: Memory
     history: History
     client: Client
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """The AppRelease's own, some of which are orders."""
+
     prune: bool = True
     """`spec.prune`."""
 

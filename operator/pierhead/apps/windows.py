@@ -20,7 +20,7 @@ from pierhead.model import GROUP, seconds
 IGNORE_WINDOWS = f"{GROUP}/ignore-windows"
 """Annotation for emergencies: the RFC 3339 time until which the windows hold nothing back."""
 
-_LEAPS = 500
+_LEAPS = 200
 """Steps of one search; where they do not suffice the windows are looked at again at the time reached."""
 
 _TICK = timedelta(seconds=1)
@@ -76,9 +76,9 @@ def window_gate(windows: Sequence[Window], annotations: Mapping[str, str], now: 
     until = _time(ignored)
     if closed is None or (until is not None and now < until):
         return None
-    opens = "opens" if closed.certain else "does not open before"
     which = "no Allow window is open" if closed.closed_by is None else _named(windows, closed.closed_by)
-    message = f"{which}; {opens} {closed.at:%Y-%m-%dT%H:%M:%SZ}"
+    opens = f"opens {closed.at:%Y-%m-%dT%H:%M:%SZ}" if closed.certain else "no opening is in sight"
+    message = f"{which}; {opens}"
     if ignored and until is None:
         message += f" (the annotation {IGNORE_WINDOWS} is not a time such as 2026-11-24T18:00:00Z)"
     return Gate(State.PENDING, "WindowClosed", message, closed.at)

@@ -12,6 +12,7 @@ from pierhead.apps.model.delivery import Health, Rollback
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.rendering import Helm, Kustomize
 from pierhead.apps.model.sources import Source
+from pierhead.apps.model.windows import Window
 from pierhead.model import DNSSubdomain, Duration, Model, Rule
 
 
@@ -66,6 +67,9 @@ class AppReleaseSpec(Model):
 
     service_account_name: DNSSubdomain | None = None
     """ServiceAccount of this namespace that acts for the release. Defaults to the operator's setting."""
+
+    windows: list[Window] | None = Field(default=None, max_length=16)
+    """When new revisions may be begun; corrections and rollbacks are not held. Defaults to always."""
 
     suspend: bool = False
     """Whether pierhead leaves the application as it is. Defaults to false."""
