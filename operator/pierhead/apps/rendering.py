@@ -64,7 +64,7 @@ class Renderer:
         """
         capabilities = Capabilities(
             kube_version=await self._discovery.server_version(),
-            api_versions=sorted(await self._discovery.api_versions()) if spec.helm else (),
+            api_versions=await self._discovery.api_versions() if spec.helm else (),
         )
         request = RenderRequest(
             chart=_chart(spec, inputs, release),

@@ -64,6 +64,8 @@ class _Table:
     """Of each group, the preferred one first."""
     stale: frozenset[str]
     """Groups of aggregated APIs that did not answer the API server."""
+    api_versions: tuple[str, ...]
+    """As `Discovery.api_versions`."""
 
 
 class Discovery:
@@ -118,11 +120,12 @@ class Discovery:
             raise self._unknown(group, kind, f"no kind {kind} in the API group {group or 'core'}")
         return found
 
-    async def api_versions(self) -> frozenset[str]:
-        """What Helm calls API versions: `apps/v1` and `apps/v1/Deployment` for all that is served."""
-        kinds = (await self._current()).kinds
-        versions = {api_version for api_version, _ in kinds}
-        return frozenset(versions | {f"{api_version}/{kind}" for api_version, kind in kinds})
+    async def api_versions(self) -> tuple[str, ...]:
+        """What Helm calls API versions, sorted: `apps/v1` and `apps/v1/Deployment` for all that is served.
+
+        Kinds of subresources are among them, such as `apps/v1/Scale`.
+        """
+        return (await self._current()).api_versions
 
     async def server_version(self) -> str:
         """The API server's version, such as `v1.36.4`; asked again after ten minutes."""
@@ -254,6 +257,7 @@ def _parsed(items: Iterable[Any]) -> _Table:
     kinds: dict[tuple[str, str], ResourceType] = {}
     versions: dict[str, list[str]] = {}
     stale: set[str] = set()
+    api_versions: set[str] = set()
     for item in items:
         group = item["metadata"].get("name", "")
         for entry in item.get("versions") or ():
@@ -261,11 +265,16 @@ def _parsed(items: Iterable[Any]) -> _Table:
             versions.setdefault(group, []).append(version)
             if entry.get("freshness") == "Stale":
                 stale.add(group)
+            api_version = f"{group}/{version}" if group else version
+            api_versions.add(api_version)
             for served in entry.get("resources") or ():
                 resource = _resource(group, version, served)
                 # The first of a kind is its main resource.
-                kinds.setdefault((resource.api_version, resource.kind), resource)
-    return _Table(kinds, versions, frozenset(stale))
+                kinds.setdefault((api_version, resource.kind), resource)
+                for part in (served, *(served.get("subresources") or ())):
+                    if kind := (part.get("responseKind") or {}).get("kind"):
+                        api_versions.add(f"{api_version}/{kind}")
+    return _Table(kinds, versions, frozenset(stale), tuple(sorted(api_versions)))
 
 
 def _resource(group: str, version: str, served: Any) -> ResourceType:

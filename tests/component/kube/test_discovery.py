@@ -179,7 +179,10 @@ async def test_an_api_server_that_fails_is_transient_and_asked_again(client, pro
 async def test_what_helm_asks_of_a_cluster(client, proxy):
     discovery = Discovery(client)
     versions = await discovery.api_versions()
-    assert {"v1", "v1/ConfigMap", "apps/v1", "apps/v1/Deployment", "networking.k8s.io/v1/Ingress"} <= versions
+    assert {"v1", "v1/ConfigMap", "apps/v1", "apps/v1/Deployment", "networking.k8s.io/v1/Ingress"} <= set(
+        versions
+    )
+    assert {"apps/v1/Scale", "v1/Eviction"} <= set(versions), "Helm counts kinds of subresources"
     assert (await discovery.server_version()).startswith("v1.")
     await discovery.server_version()
     assert proxy.count(path="^/version$") == 1

@@ -15,7 +15,7 @@ def renderer_path(operator_binaries: Binaries) -> Path:
 
 
 @pytest.fixture(scope="session")
-def helm(operator_binaries: Binaries) -> Path:
+def helm_program(operator_binaries: Binaries) -> Path:
     return operator_binaries.path("helm")
 
 

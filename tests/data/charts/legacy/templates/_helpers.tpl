@@ -1,0 +1,1 @@
+{{define "legacy.fullname"}}{{ .Release.Name }}-{{ .Values.nameOverride | default .Chart.Name }}{{end}}

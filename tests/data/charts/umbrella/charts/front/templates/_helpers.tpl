@@ -1,0 +1,1 @@
+{{- define "front.title" -}}{{ .Values.title | quote }}{{- end -}}
