@@ -10,7 +10,9 @@ from pierhead_sandbox.sandbox import Sandbox
 from support.objects import credentials_of
 
 # Laws are about what holds, not about how fast a busy machine finds out.
-settings.register_profile("pierhead", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "pierhead", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("pierhead")
 
 

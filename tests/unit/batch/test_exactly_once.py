@@ -210,7 +210,7 @@ def small_arrays():
 
 
 @pytest.mark.usefixtures("small_arrays")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(1, 60), st.randoms(use_true_random=False))
 def test_no_index_runs_without_cause_and_all_come_to_an_end(size, chance):
     world = World(size, chance)

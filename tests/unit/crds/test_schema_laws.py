@@ -56,22 +56,17 @@ def departures(schema: dict[str, Any], path: str = "") -> list[str]:
     return found
 
 
-@PATIENT
+@settings(PATIENT, max_examples=40)
 @given(shape=models())
-def test_every_model_becomes_a_structural_schema(shape: Shape) -> None:
+def test_every_model_becomes_one_structural_schema(shape: Shape) -> None:
     schema = structural(shape.annotation)
 
     note(as_json(schema))
     assert departures(schema) == []
+    assert structural(shape.annotation) == schema
 
 
-@PATIENT
-@given(shape=models())
-def test_the_schema_is_a_function_of_the_model(shape: Shape) -> None:
-    assert structural(shape.annotation) == structural(shape.annotation)
-
-
-@settings(PATIENT, max_examples=300)
+@settings(PATIENT, max_examples=80)
 @given(data=st.data())
 def test_what_the_model_takes_the_schema_takes(data: st.DataObject) -> None:
     shape = data.draw(models())
