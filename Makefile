@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 setup: $(VENV)/.installed ## Python packages into .venv
 
 .PHONY: binaries
-binaries: setup ## Build and cache the control plane, the renderer and helm (about 8 minutes the first time)
+binaries: setup ## Build and cache the control plane, the renderer, helm and kustomize (about 8 minutes the first time)
 	@$(BIN)/pierhead-sandbox build
 
 .PHONY: demo

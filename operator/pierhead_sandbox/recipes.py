@@ -17,6 +17,7 @@ from pierhead_sandbox.errors import SandboxError
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
 RENDERER = "pierhead-renderer"
 HELM = "helm"
+KUSTOMIZE = "kustomize"
 
 KWOK_MODULE = "sigs.k8s.io/kwok"
 KWOK_STAGES = tuple(
@@ -124,6 +125,7 @@ def recipes(root: Path) -> dict[str, Recipe]:
             stamps={"helm.sh/helm/v4/internal/version.version": helm},
             seconds=60,
         ),
+        Recipe(KUSTOMIZE, tools / "kustomize", "sigs.k8s.io/kustomize/kustomize/v5", seconds=5),
     ]
     return {recipe.name: recipe for recipe in listed}
 

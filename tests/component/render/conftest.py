@@ -20,8 +20,8 @@ def helm_program(operator_binaries: Binaries) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kubectl(operator_binaries: Binaries) -> Path:
-    return operator_binaries.path("kubectl")
+def kustomize(operator_binaries: Binaries) -> Path:
+    return operator_binaries.path("kustomize")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,5 @@
 """Overlays: what Kustomize makes of them, and what is refused."""
 
-import asyncio
-import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,51 +31,8 @@ def of_text(inline: Mapping[str, Any], text: str = DEPLOYMENT) -> RenderRequest:
     return RenderRequest(manifests=PlainManifests(text=text), overlay=Overlay(inline=inline))
 
 
-async def kubectl_kustomize(kubectl: Path, folder: Path) -> list[Any]:
-    process = await asyncio.create_subprocess_exec(
-        kubectl, "kustomize", folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return list(yaml.safe_load_all(output))
-
-
 def by_identity(objects: list[Any]) -> dict[tuple[str, str], Any]:
     return {(item["kind"], item["metadata"]["name"]): item for item in objects}
-
-
-def digest(folder: Path) -> str:
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        found.update(f"{path} {path.stat().st_mtime_ns}\n".encode())
-        if path.is_file():
-            found.update(path.read_bytes())
-    return found.hexdigest()
-
-
-async def test_an_overlay_over_its_base_is_what_kubectl_makes(pool: RendererPool, kubectl: Path) -> None:
-    overlay = Overlay(path=OVERLAYS / "plain" / "prod", root=OVERLAYS)
-    rendering = await pool.render(RenderRequest(overlay=overlay))
-    expected = await kubectl_kustomize(kubectl, OVERLAYS / "plain" / "prod")
-    assert by_identity([item.object for item in rendering.objects]) == by_identity(expected)
-    assert rendering.chart_metadata is None
-
-
-async def test_an_overlay_over_a_chart_is_what_kubectl_makes_of_the_charts_text(
-    pool: RendererPool, kubectl: Path, tmp_path: Path
-) -> None:
-    before = digest(OVERLAYS)
-    overlay = Overlay(path=OVERLAYS / "web", root=OVERLAYS)
-    rendering = await pool.render(of_chart(CHARTS / "simple", overlay=overlay))
-    assert digest(OVERLAYS) == before, "the overlay's folder is never written to"
-
-    plain = await pool.render(of_chart(CHARTS / "simple"))
-    copy = shutil.copytree(OVERLAYS, tmp_path / "overlays")
-    (copy / "web" / "chart.yaml").write_text(plain.manifest)
-    with (copy / "web" / "kustomization.yaml").open("a") as file:
-        file.write("resources: [chart.yaml]\n")
-    expected = await kubectl_kustomize(kubectl, copy / "web")
-    assert by_identity([item.object for item in rendering.objects]) == by_identity(expected)
 
 
 async def test_what_a_chart_rendered_keeps_its_template_through_the_overlay(pool: RendererPool) -> None:

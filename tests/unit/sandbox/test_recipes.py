@@ -6,7 +6,15 @@ import pytest
 
 from pierhead_sandbox.errors import SandboxError
 from pierhead_sandbox.paths import repository
-from pierhead_sandbox.recipes import CONTROL_PLANE, HELM, RENDERER, Recipe, recipes, required_version
+from pierhead_sandbox.recipes import (
+    CONTROL_PLANE,
+    HELM,
+    KUSTOMIZE,
+    RENDERER,
+    Recipe,
+    recipes,
+    required_version,
+)
 
 
 @pytest.fixture
@@ -57,11 +65,24 @@ def test_the_go_line_is_read(recipe):
 
 def test_this_checkout_pins_every_program_and_stamps_the_versions():
     known = recipes(repository())
-    assert {*CONTROL_PLANE, HELM, RENDERER} == set(known)
+    assert {*CONTROL_PLANE, HELM, KUSTOMIZE, RENDERER} == set(known)
     kubernetes = required_version(repository() / "tools/kube/go.mod", "k8s.io/kubernetes")
     assert f"-X k8s.io/component-base/version.gitVersion={kubernetes}" in " ".join(
         known["kube-apiserver"].flags
     )
+
+
+@pytest.mark.parametrize(
+    ("judge", "library"),
+    [
+        ("helm", "helm.sh/helm/v4"),
+        ("kustomize", "sigs.k8s.io/kustomize/api"),
+        ("kustomize", "sigs.k8s.io/kustomize/kyaml"),
+    ],
+)
+def test_the_renderer_has_the_libraries_of_the_commands_it_is_compared_with(judge, library):
+    ours, theirs = (repository() / path / "go.mod" for path in ("renderer", f"tools/{judge}"))
+    assert required_version(ours, library) == required_version(theirs, library)
 
 
 def test_an_unpinned_module_is_said_so(recipe):
