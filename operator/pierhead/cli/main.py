@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pierhead import __version__
+from pierhead.cli.apps.commands import app as apps
 from pierhead.settings import Settings
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+app.add_typer(apps, name="app")
 
 
 class SettingLine(NamedTuple):

@@ -1,0 +1,1 @@
+"""`pierhead app …`: AppReleases from the command line."""

@@ -1,0 +1,214 @@
+"""`suspend`, `resume`, `reconcile`, `approve` and `rollback`.
+
+Invariant: each writes one patch of the AppRelease, with the caller's rights, and leaves the work to the
+operator; what was asked for is told from what came of an earlier request.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from pierhead.apps.names import release_name
+from pierhead.apps.release import Release, Status
+from pierhead.cli import options
+from pierhead.cli.apps import releases, views
+from pierhead.cli.apps.progress import Check, awaited, is_settled, judged
+from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.failures import CommandError, ExitCode
+from pierhead.engine.resource import Object
+from pierhead.kube.resources import APP_RELEASES
+from pierhead.model import GROUP, RECONCILE_AT, seconds
+
+APPROVE = f"{GROUP}/approve"
+"""Annotation with the digest of the plan that may be done."""
+
+ROLLBACK_TO = f"{GROUP}/rollback-to"
+"""Annotation `<revision>@<time>`: one rollback for each distinct value."""
+
+
+def suspend(
+    name: options.NameArgument,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+) -> None:
+    """Leave the application as it is until `resume`: nothing is applied, corrected or rolled back."""
+
+    async def work(cluster: Cluster) -> None:
+        await cluster.app_release(name)
+        await cluster.client.merge_patch(APP_RELEASES, name, cluster.namespace, {"spec": {"suspend": True}})
+
+    on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)
+    typer.echo(f"AppRelease {name} is suspended")
+
+
+def resume(
+    name: options.NameArgument,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+    wait: options.WaitOption = True,
+    timeout: options.TimeoutOption = "5m",
+) -> None:
+    """End a suspension, and wait until the application is as its spec says."""
+
+    async def work(cluster: Cluster) -> str:
+        await cluster.app_release(name)
+        await cluster.client.merge_patch(APP_RELEASES, name, cluster.namespace, {"spec": {"suspend": None}})
+        if not wait:
+            return "no longer suspended"
+        return judged(await awaited(cluster, name, _resumed, seconds=seconds(timeout)))
+
+    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+
+
+def reconcile(
+    name: options.NameArgument,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+    wait: options.WaitOption = True,
+    timeout: options.TimeoutOption = "5m",
+) -> None:
+    """Look at the sources now, try again what was rejected, and wait for what comes of it."""
+
+    async def work(cluster: Cluster) -> str:
+        _refuse_suspended(await cluster.app_release(name))
+        asked = _now()
+        await cluster.annotate(name, {RECONCILE_AT: asked})
+        if not wait:
+            return "asked to look again"
+
+        def handled(obj: Object) -> bool:
+            return obj["status"].get("handledReconcileAt") == asked and is_settled(obj)
+
+        return judged(await awaited(cluster, name, _with_status(handled), seconds=seconds(timeout)))
+
+    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+
+
+def approve(
+    name: options.NameArgument,
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest", help="Approve only if this is the plan's digest; the present one by default."
+        ),
+    ] = None,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+    wait: options.WaitOption = True,
+    timeout: options.TimeoutOption = "5m",
+) -> None:
+    """Let the plan in the status be done; `get` and `diff --plan` show it."""
+
+    async def work(cluster: Cluster) -> str:
+        obj = await cluster.app_release(name)
+        _refuse_suspended(obj)
+        plan = (obj.get("status") or {}).get("plan") or {}
+        if not plan.get("digest"):
+            raise CommandError(f"AppRelease {name} has no plan that waits for an approval")
+        if digest is not None and digest != plan["digest"]:
+            raise CommandError(f"the plan is {plan['digest']} now, not {digest}: look at it again")
+        before = _revision(obj)
+        await cluster.annotate(name, {APPROVE: plan["digest"]})
+        if not wait:
+            return f"plan {plan['digest']} is approved"
+
+        def done(found: Object) -> bool:
+            return _revision(found) > before and is_settled(found)
+
+        return judged(await awaited(cluster, name, _with_status(done), seconds=seconds(timeout)))
+
+    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+
+
+def rollback(
+    name: options.NameArgument,
+    revision: Annotated[
+        int | None,
+        typer.Argument(help="Revision of `history`; the one deployed before the present one by default."),
+    ] = None,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+    wait: options.WaitOption = True,
+    timeout: options.TimeoutOption = "5m",
+) -> None:
+    """Go back to a revision, from its stored manifests; kept until the AppRelease or its source changes."""
+
+    async def work(cluster: Cluster) -> str:
+        _refuse_suspended(await cluster.app_release(name))
+        found = await releases.revisions(cluster, release_name(name))
+        target = target_of(found, revision)
+        before = found[-1].revision
+        await cluster.annotate(name, {ROLLBACK_TO: f"{target}@{_now()}"})
+        if not wait:
+            return f"asked to go back to revision {target}"
+
+        def done(obj: Object) -> bool:
+            release = obj["status"].get("release") or {}
+            pending = str(release.get("status", "")).startswith("pending-")
+            return _revision(obj) > before and not pending
+
+        obj = await awaited(cluster, name, _with_status(done), seconds=seconds(timeout))
+        release = obj["status"]["release"]
+        if release["status"] != Status.DEPLOYED:
+            text = views.condition(obj).get("message")
+            raise CommandError(f"the rollback to revision {target} failed: {text}", ExitCode.NOT_READY)
+        return f"revision {release['revision']} is revision {target} again"
+
+    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+
+
+def target_of(found: list[Release], wanted: int | None) -> int:
+    """The revision to go back to. Raises CommandError when it cannot be gone back to."""
+    if not found:
+        raise CommandError("nothing was ever released")
+    if wanted is None:
+        present = next((item for item in reversed(found) if item.status == Status.DEPLOYED), None)
+        last = present.revision if present is not None else found[-1].revision
+        earlier = [item for item in found if item.status == Status.SUPERSEDED and item.revision < last]
+        if not earlier:
+            raise CommandError("there is no earlier revision that was deployed")
+        return earlier[-1].revision
+    chosen = next((item for item in found if item.revision == wanted), None)
+    if chosen is None:
+        kept = ", ".join(str(item.revision) for item in found)
+        raise CommandError(f"there is no revision {wanted}; kept are {kept}")
+    if chosen.status not in {Status.DEPLOYED, Status.SUPERSEDED}:
+        raise CommandError(
+            f"revision {wanted} is {chosen.status.value}: only one that was deployed can be gone back to"
+        )
+    return wanted
+
+
+def _on(
+    namespace: str | None, context: str | None, kubeconfig: Any, work: Callable[[Cluster], Awaitable[str]]
+) -> str:
+    return on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)
+
+
+def _with_status(check: Check) -> Check:
+    return lambda obj: bool(obj.get("status")) and check(obj)
+
+
+def _resumed(obj: Object) -> bool:
+    return views.condition(obj).get("reason") != "Suspended" and is_settled(obj)
+
+
+def _refuse_suspended(obj: Object) -> None:
+    if (obj.get("spec") or {}).get("suspend"):
+        name = obj["metadata"]["name"]
+        raise CommandError(f"AppRelease {name} is suspended: `pierhead app resume {name}` first")
+
+
+def _revision(obj: Object) -> int:
+    return int(((obj.get("status") or {}).get("release") or {}).get("revision") or 0)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,27 @@
+"""How a command ends.
+
+Invariant: every end has an exit code of its own, the same for all commands; they are listed in docs/cli.md.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What scripts tell the ends of a command by; 2 is wrong usage."""
+
+    DONE = 0
+    FAILED = 1
+    TIMED_OUT = 3
+    NOT_READY = 4
+    """What was waited for came to an end that is not Ready."""
+
+    DIFFERENT = 5
+    """`diff --exit-code` found differences."""
+
+
+class CommandError(Exception):
+    """A command that ends here, with what to do about it."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.code = code

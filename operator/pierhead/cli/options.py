@@ -1,0 +1,49 @@
+"""The options that commands have in common.
+
+Invariant: an option means the same wherever it stands, and the same as kubectl's of that name.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pierhead.model import seconds
+
+
+class Output(StrEnum):
+    """How a result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def _checked(text: str) -> str:
+    try:
+        seconds(text)
+    except ValueError:
+        raise typer.BadParameter("a duration such as 90s or 5m") from None
+    return text
+
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the AppRelease.")]
+NamespaceOption = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Namespace; the context's by default.")
+]
+AllNamespacesOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
+ContextOption = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
+KubeconfigOption = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="Kubeconfig; $KUBECONFIG or ~/.kube/config by default.")
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How the result is printed.")]
+WaitOption = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Wait until it is done, showing progress.")
+]
+TimeoutOption = Annotated[
+    str,
+    typer.Option(
+        "--timeout", callback=_checked, metavar="DURATION", help="How long to wait; exit code 3 after that."
+    ),
+]

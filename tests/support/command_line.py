@@ -1,0 +1,50 @@
+"""The command line as a process, against the session's sandbox."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def json(self) -> Any:
+        assert self.code == 0, self.errors
+        return json.loads(self.output)
+
+    @property
+    def documents(self) -> list[Any]:
+        assert self.code == 0, self.errors
+        return list(yaml.safe_load_all(self.output))
+
+
+class CommandLine:
+    """Runs `pierhead app …` in one namespace; nothing of this machine's setup reaches it."""
+
+    def __init__(self, environment: dict[str, str], namespace: str, home: Path) -> None:
+        self._environment = {**environment, "HOME": str(home)}
+        self._namespace = namespace
+
+    async def __call__(self, *arguments: str, given: str = "", cluster: bool = True) -> Done:
+        place = ("--namespace", self._namespace) if cluster else ()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "pierhead", "app", *arguments, *place),
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate(given.encode())
+        return Done(process.returncode or 0, output.decode(), errors.decode())
