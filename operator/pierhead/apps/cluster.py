@@ -198,6 +198,17 @@ class ReleaseObjects:
         """Drops what is known of any other object of the release."""
         self._live.keep(subject.key, kept)
 
+    async def doomed(self, subject: Subject, stale: Iterable[Entry]) -> tuple[Entry, ...]:
+        """What `prune` would delete of these."""
+        pruned = await prune(
+            subject.client,
+            self._discovery,
+            stale,
+            owned=lambda obj: belongs(obj, release=subject.release, namespace=subject.key.namespace),
+            dry_run=True,
+        )
+        return pruned.doomed
+
     async def prune(self, subject: Subject, stale: Iterable[Entry]) -> tuple[Entry, ...]:
         """Deletes objects that carry this release's marks; those that are still going away.
 

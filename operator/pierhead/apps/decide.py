@@ -58,7 +58,7 @@ def _held_back(decision: Decision, seen: Observation) -> Decision:
         if kept is not None and kept.action is not Action.NOTHING:
             return kept
     gate = seen.gates[0]
-    return Decision(gate.state, Action.WAIT, gate.reason, gate.message, deadline=gate.deadline)
+    return Decision(gate.state, gate.action, gate.reason, gate.message, deadline=gate.deadline)
 
 
 def _absent(seen: Observation) -> Decision | None:

@@ -5,15 +5,19 @@ to be cleaned up; its inventory shrinks only to what is proven gone. Objects are
 manifest's objects, with the release's account.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
+from pierhead.apps.approval import live_digest, plan_status
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.history import StoredRevision
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
+from pierhead.apps.plans import described, masks_of
 from pierhead.apps.release import Bookkeeping, Release, Status
 from pierhead.apps.rendering import Rendered, Renderer
 from pierhead.apps.revisions import Spared
@@ -54,17 +58,12 @@ class Operations:
         Raises Invalid with every object's error when the dry run fails; nothing was written then.
         """
         before = subject.revisions[-1] if subject.revisions else None
-        number = before.revision.revision + 1 if before else 1
-        namespace = subject.key.namespace
-        templates = TemplateRelease(subject.release, namespace, number, is_upgrade=before is not None)
-        rendered = await self._rendered(subject, spec, inputs, templates)
-        crds = await self._objects.missing_crds(subject, rendered.crds)
-        plan = await self._planned(subject, (*crds, *rendered.objects))
+        rendered, plan = await self._prepared(subject, spec, inputs)
         now = self._clock()
         revision = Release(
             name=subject.release,
-            namespace=namespace,
-            revision=number,
+            namespace=subject.key.namespace,
+            revision=before.revision.revision + 1 if before else 1,
             status=Status.PENDING_UPGRADE if before else Status.PENDING_INSTALL,
             description="Preparing upgrade" if before else "Initial install underway",
             manifest=rendered.manifest,
@@ -77,9 +76,27 @@ class Operations:
                 input_digest=inputs.digest,
                 inventory=_texts(union(await self._inherited(subject), plan.entries)),
                 reconcile_at=subject.reconcile_at,
+                sensitive=bool(inputs.sensitive),
             ),
         )
         await self._begin(subject, revision, plan)
+
+    async def plan(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs) -> None:
+        """Finds out what `release` would do, for `status.plan`; nothing is written.
+
+        Raises what `release` would raise before its first write.
+        """
+        _, plan = await self._prepared(subject, spec, inputs, explain=True)
+        stale = difference(await self._inherited(subject), plan.entries) if subject.prune else ()
+        doomed = await self._objects.doomed(subject, stale)
+        masks = masks_of(inputs.sensitive, inputs.values, await self._secret_values(subject))
+        subject.memory.plan = plan_status(
+            await asyncio.to_thread(described, plan.steps, doomed, masks),
+            input_digest=inputs.digest,
+            history=[stored.revision for stored in subject.revisions],
+            made_at=self._clock(),
+            live=live_digest(subject.memory.compared),
+        )
 
     async def roll_back(self, subject: Subject, target: int) -> None:
         """Writes a pending revision with the manifest of `target`, and applies it."""
@@ -194,6 +211,28 @@ class Operations:
         await self._apply(subject, plan)
         subject.memory.applied = revision.revision
 
+    async def _prepared(
+        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, *, explain: bool = False
+    ) -> tuple[Rendered, Plan]:
+        """What the inputs render to, and the plan for it."""
+        before = subject.revisions[-1] if subject.revisions else None
+        number = before.revision.revision + 1 if before else 1
+        templates = TemplateRelease(
+            subject.release, subject.key.namespace, number, is_upgrade=before is not None
+        )
+        rendered = await self._rendered(subject, spec, inputs, templates)
+        crds = await self._objects.missing_crds(subject, rendered.crds)
+        return rendered, await self._planned(subject, (*crds, *rendered.objects), explain=explain)
+
+    async def _secret_values(self, subject: Subject) -> Mapping[str, Any] | None:
+        """The values of the newest revision, if some of them may be secret."""
+        if not subject.revisions:
+            return None
+        kept = subject.latest.bookkeeping
+        if kept is not None and not kept.sensitive:
+            return None
+        return (await subject.history.read(subject.latest)).values
+
     async def _rendered(
         self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, templates: TemplateRelease
     ) -> Rendered:
@@ -208,12 +247,12 @@ class Operations:
                 subject.memory.spared = Spared(what, self._clock() + _SPARED, error)
             raise
 
-    async def _planned(self, subject: Subject, objects: Iterable[Object]) -> Plan:
+    async def _planned(self, subject: Subject, objects: Iterable[Object], *, explain: bool = False) -> Plan:
         """The plan for a new revision's objects, none of which is taken from another release."""
         if subject.revisions and subject.latest.bookkeeping is None:
             # Somebody else was at work, and not every event of that need have come yet.
             subject.memory.objects = None
-        plan = await self._objects.plan(subject, objects)
+        plan = await self._objects.plan(subject, objects, explain=explain)
         await self._objects.refuse_strangers(subject, plan, ours=frozenset(_ours(subject)))
         return plan
 

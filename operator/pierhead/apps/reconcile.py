@@ -5,13 +5,14 @@ ends the reconcile with a deadline, and a watch event or a newer spec begins the
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.decide import Action, Decision, Gate, Observation, decide, last_tried
+from pierhead.apps.decide import Action, Decision, Gate, Observation, State, decide, last_tried
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
@@ -155,7 +156,7 @@ class AppReleaseReconciler:
         tried = last_tried(tuple(stored.revision for stored in subject.revisions))
         if tried is None or tried.input_digest is None:
             return
-        done = {Action.NOTHING, Action.WAIT, Action.INSTALL, Action.UPGRADE}
+        done = {Action.NOTHING, Action.WAIT, Action.PLAN, Action.INSTALL, Action.UPGRADE}
         while (decision := decide(await self._observe(subject, spec, tried.input_digest))).action not in done:
             done.add(decision.action)
             await self._act(subject, spec, None, decision)
@@ -172,7 +173,7 @@ class AppReleaseReconciler:
         if history and history[-1].status.pending and (memory.begun or (0,))[0] != history[-1].revision:
             memory.begun = (history[-1].revision, self._clock())
         drift = objects.drift(subject)
-        return Observation(
+        seen = Observation(
             desired=desired,
             history=history,
             applied=bool(history) and memory.applied == history[-1].revision,
@@ -186,12 +187,16 @@ class AppReleaseReconciler:
             release_drift_policy=spec.drift_of_release,
             remembered=subject.remembered,
             reconcile_at=subject.reconcile_at,
-            gates=self._gates(subject, spec),
         )
+        return replace(seen, gates=self._gates(subject, spec, seen))
 
-    def _gates(self, subject: Subject, spec: AppReleaseSpec) -> tuple[Gate, ...]:
-        """What holds a new revision back now."""
-        gates = (window_gate(spec.windows or (), subject.annotations, self._clock()),)
+    def _gates(self, subject: Subject, spec: AppReleaseSpec, seen: Observation) -> tuple[Gate, ...]:
+        """What holds a new revision back now: people before windows, so that they may approve ahead."""
+        approval = None
+        if spec.approval == "Manual":
+            live = live_digest(subject.memory.compared)
+            approval = approval_gate(seen, subject.annotations, subject.plan, live=live)
+        gates = (approval, window_gate(spec.windows or (), subject.annotations, seen.now))
         return tuple(gate for gate in gates if gate is not None)
 
     async def _act(
@@ -203,7 +208,12 @@ class AppReleaseReconciler:
             if inputs is not None:
                 await operations.release(subject, spec, inputs)
 
+        async def plan() -> None:
+            if inputs is not None:
+                await operations.plan(subject, spec, inputs)
+
         actions: dict[Action, Callable[[], Awaitable[None]]] = {
+            Action.PLAN: plan,
             Action.INSTALL: release,
             Action.UPGRADE: release,
             Action.APPLY: lambda: operations.apply(subject),
@@ -242,6 +252,7 @@ class AppReleaseReconciler:
             seen, inputs, release=subject.release, inventory=subject.memory.objects or subject.inventory
         )
         status |= self._handled(resource)
+        status |= _shown_plan(subject, seen, decision)
         after = interval
         if decision.deadline is not None:
             after = min(after, max(0.1, (decision.deadline - seen.now).total_seconds()))
@@ -303,6 +314,7 @@ class AppReleaseReconciler:
             history=History(client, namespace=namespace, name=release, clock=self._clock),
             client=client,
             annotations=resource.annotations,
+            told_plan=resource.status.get("plan"),
             prune=prune,
             history_limit=history_limit,
             remembered=remembered_attempt(resource.status),
@@ -323,6 +335,18 @@ class AppReleaseReconciler:
         waiting, self._waiting_for_kinds = self._waiting_for_kinds, set()
         for key in waiting:
             wake(key)
+
+
+def _shown_plan(subject: Subject, seen: Observation, decision: Decision) -> dict[str, Any]:
+    """The status field for the plan of what is held back now; remembered only until the status has it."""
+    held = decision.state in {State.AWAITING_APPROVAL, State.PENDING}
+    plan = subject.plan if held else None
+    if plan is None or plan["inputDigest"] != seen.desired:
+        subject.memory.plan = None
+        return {}
+    if plan == subject.told_plan:
+        subject.memory.plan = None
+    return {"plan": plan}
 
 
 def _is_settled(resource: Resource) -> bool:

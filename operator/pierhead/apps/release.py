@@ -70,6 +70,9 @@ class Bookkeeping:
     reconcile_at: str = ""
     """The forcing annotation when it was made; a new one lifts the rejection."""
 
+    sensitive: bool = False
+    """Whether some of its values came from Secrets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -230,6 +233,8 @@ def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
         document["rejected"] = True
     if kept.reconcile_at:
         document["reconcileAt"] = kept.reconcile_at
+    if kept.sensitive:
+        document["sensitive"] = True
     return document
 
 
@@ -258,6 +263,7 @@ def _bookkeeping_of(document: Mapping[str, Any] | None) -> Bookkeeping | None:
         rolls_back=document.get("rollsBack"),
         rejected=document.get("rejected", False),
         reconcile_at=document.get("reconcileAt", ""),
+        sensitive=document.get("sensitive", False),
     )
 
 

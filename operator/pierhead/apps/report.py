@@ -15,6 +15,9 @@ from pierhead.kube.inventory import Entry
 INVENTORY_SHOWN = 500
 _MESSAGE_LIMIT = 2048
 
+_UP_TO_PEOPLE = frozenset({(State.UNMANAGED, Action.NOTHING), (State.AWAITING_APPROVAL, Action.WAIT)})
+"""Neither under way nor at fault."""
+
 
 def conditions_of(decision: Decision, seen: Observation, inputs: Inputs) -> tuple[Condition, ...]:
     """Ready and what belongs to it, and the conditions that are the kind's own."""
@@ -39,7 +42,7 @@ def _engine_conditions(decision: Decision, seen: Observation) -> tuple[Condition
         if seen.rejection is not None:
             return not_ready(reason, message), stalled(reason, message)
         return (ready("Deployed", f"revision {seen.history[-1].revision} is deployed"),)
-    if decision.state is State.UNMANAGED and decision.action is Action.NOTHING:
+    if (decision.state, decision.action) in _UP_TO_PEOPLE:
         return (not_ready(reason, message),)
     if decision.state in {State.FAILED, State.REJECTED} and decision.action is Action.NOTHING:
         return not_ready(reason, message), stalled(reason, message)

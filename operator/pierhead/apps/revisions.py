@@ -5,9 +5,10 @@ release costs no read, and a foreign `helm` command is noticed by the watch. Own
 for foreign ones, whichever of answer and watch event comes first.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from pierhead.apps.history import StoredRevision
 from pierhead.apps.release import Release
@@ -52,6 +53,9 @@ class Memory:
 
     begun: tuple[int, datetime] | None = None
     """The pending revision, and when this process first saw it."""
+
+    plan: Mapping[str, Any] | None = None
+    """The plan that waits for approval, until the status has it."""
 
     spared: "Spared | None" = None
     """The render that is not tried again for a while."""

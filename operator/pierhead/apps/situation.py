@@ -4,6 +4,7 @@ Invariant: plain values, with no opinion on what follows from them: that is `dec
 clock or the cluster.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +22,8 @@ class State(StrEnum):
     ABSENT = "Absent"
     PENDING = "Pending"
     """A new revision waits for a gate to open."""
+    AWAITING_APPROVAL = "AwaitingApproval"
+    """A new revision waits for a person."""
     LOCKED = "Locked"
     UNMANAGED = "Unmanaged"
     PROGRESSING = "Progressing"
@@ -36,6 +39,8 @@ class Action(StrEnum):
 
     NOTHING = "Nothing"
     WAIT = "Wait"
+    PLAN = "Plan"
+    """Find out what a new revision would do, for a person to approve it."""
     INSTALL = "Install"
     UPGRADE = "Upgrade"
     APPLY = "Apply"
@@ -94,6 +99,9 @@ class Gate:
     deadline: datetime | None = None
     """When it is looked at again without an event; None where only an event opens it."""
 
+    action: Action = Action.WAIT
+    """What has to be done for it to open."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -144,11 +152,7 @@ class Observation:
         A crash between the two writes that end an upgrade leaves none that is marked deployed; the one before
         was superseded then.
         """
-        for status in (Status.DEPLOYED, Status.SUPERSEDED):
-            found = next((item for item in reversed(self.history) if item.status == status), None)
-            if found is not None:
-                return found
-        return None
+        return deployed_of(self.history)
 
     @property
     def attempted(self) -> Attempt | None:
@@ -186,6 +190,15 @@ class Decision:
 
     deadline: datetime | None = None
     """When the state is looked at again without an event, with `Action.WAIT`."""
+
+
+def deployed_of(history: Sequence[Revision]) -> Revision | None:
+    """The revision the cluster falls back to."""
+    for status in (Status.DEPLOYED, Status.SUPERSEDED):
+        found = next((item for item in reversed(history) if item.status == status), None)
+        if found is not None:
+            return found
+    return None
 
 
 def last_tried(history: tuple[Revision, ...]) -> Revision | None:

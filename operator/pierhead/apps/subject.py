@@ -5,6 +5,7 @@ Invariant: `client` acts as the release's account and is the only client an acti
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pierhead.apps.decide import Attempt
 from pierhead.apps.history import History, StoredRevision
@@ -32,6 +33,9 @@ class Subject:
     annotations: Mapping[str, str] = field(default_factory=dict)
     """The AppRelease's own, some of which are orders."""
 
+    told_plan: Mapping[str, Any] | None = None
+    """The plan that waits for approval, as the status has it."""
+
     prune: bool = True
     """`spec.prune`."""
 
@@ -52,6 +56,11 @@ class Subject:
         if not self.revisions:
             raise Conflict("the release's history is gone")
         return self.revisions[-1]
+
+    @property
+    def plan(self) -> Mapping[str, Any] | None:
+        """The plan that waits for approval: the newest there is."""
+        return self.memory.plan or self.told_plan
 
     @property
     def inventory(self) -> tuple[Entry, ...]:

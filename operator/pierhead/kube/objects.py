@@ -74,11 +74,12 @@ def changed_paths(live: Object, desired: Object, *, limit: int = _PATHS_LIMIT) -
     Status and what only the API server writes do not count.
     """
     found: list[str] = []
-    _compare(_meaningful(live), _meaningful(desired), "", found, limit)
+    _compare(meaningful(live), meaningful(desired), "", found, limit)
     return tuple(found)
 
 
-def _meaningful(obj: Object) -> dict[str, Any]:
+def meaningful(obj: Object) -> dict[str, Any]:
+    """The object without its status and what only the API server writes."""
     metadata = {name: value for name, value in obj["metadata"].items() if name not in _SERVER_FIELDS}
     return {name: value for name, value in obj.items() if name != "status"} | {"metadata": metadata}
 

@@ -69,6 +69,8 @@ class Step:
     """Why it could not be tried."""
     answer: Object | None = field(default=None, repr=False)
     """What the dry run would make of the object; for NOTHING that is the live object. None if not asked."""
+    live: Object | None = field(default=None, repr=False)
+    """The live object, where what would change was asked for."""
     changes: tuple[str, ...] = ()
     """JSON pointers that would change, where they were asked for."""
     resource_version: str = ""
@@ -271,7 +273,8 @@ class _Planner:
         claims = {claim_of(obj, self._field_manager) for obj in (live, answer.object)}
         action = Action.UPDATE if changes or len(claims) > 1 else Action.NOTHING
         held = live if action is Action.NOTHING else answer.object
-        return draft.step(action, answer=held, changes=changes, resource_version=version)
+        shown = live if self._explain and changes else None
+        return draft.step(action, answer=held, live=shown, changes=changes, resource_version=version)
 
 
 def lately_changed(answer: ApplyAnswer, field_manager: str) -> bool:

@@ -45,6 +45,8 @@ class Pruned:
     released: tuple[Entry, ...] = ()
     """There, and not to be deleted: somebody else's, marked to be kept, or a CRD."""
     survivors: tuple[Survivor, ...] = ()
+    doomed: tuple[Entry, ...] = ()
+    """Of a dry run: what would be deleted."""
 
     @property
     def remaining(self) -> tuple[Entry, ...]:
@@ -79,28 +81,40 @@ async def prune(
     owned: Owned,
     propagation: Propagation = "Background",
     concurrency: int = CONCURRENCY,
+    dry_run: bool = False,
 ) -> Pruned:
     """Deletes in reverse install order; objects of one kind do not wait for each other.
 
-    Never raises for what one object causes: that one survives, with its error.
+    With `dry_run` nothing is deleted, and only told. Never raises for what one object causes: that one
+    survives, with its error.
     """
-    pruner = _Pruner(client, discovery, owned, propagation)
+    pruner = _Pruner(client, discovery, owned, propagation, dry_run=dry_run)
     for stage in uninstall_stages(stale):
         await gathered((pruner.prune(entry) for entry in stage), concurrency)
-    return Pruned(tuple(pruner.gone), tuple(pruner.released), tuple(pruner.survivors))
+    return Pruned(tuple(pruner.gone), tuple(pruner.released), tuple(pruner.survivors), tuple(pruner.doomed))
 
 
 class _Pruner:
     """One prune under way."""
 
-    def __init__(self, client: Client, discovery: Discovery, owned: Owned, propagation: Propagation) -> None:
+    def __init__(
+        self,
+        client: Client,
+        discovery: Discovery,
+        owned: Owned,
+        propagation: Propagation,
+        *,
+        dry_run: bool = False,
+    ) -> None:
         self._client = client
         self._discovery = discovery
         self._owned = owned
         self._propagation = propagation
+        self._dry_run = dry_run
         self.gone: list[Entry] = []
         self.released: list[Entry] = []
         self.survivors: list[Survivor] = []
+        self.doomed: list[Entry] = []
 
     async def prune(self, entry: Entry) -> None:
         """Deletes one object, if it is ours to delete."""
@@ -144,6 +158,9 @@ class _Pruner:
             return
         if metadata.get("deletionTimestamp"):
             self.survivors.append(Survivor(entry))
+            return
+        if self._dry_run:
+            self.doomed.append(entry)
             return
         gone = await self._client.delete(
             resource, entry.name, namespace, uid=metadata["uid"], propagation=self._propagation

@@ -68,6 +68,10 @@ class AppReleaseSpec(Model):
     service_account_name: DNSSubdomain | None = None
     """ServiceAccount of this namespace that acts for the release. Defaults to the operator's setting."""
 
+    approval: Literal["Automatic", "Manual"] = "Automatic"
+    """Whether somebody has to approve each new revision, seeing what it would change (`status.plan`).
+    Defaults to Automatic."""
+
     windows: list[Window] | None = Field(default=None, max_length=16)
     """When new revisions may be begun; corrections and rollbacks are not held. Defaults to always."""
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from pierhead.apps.model.plan import PlanStatus
 from pierhead.model import Model, Status
 
 
@@ -73,6 +74,9 @@ class AppReleaseStatus(Status):
 
     release: ReleaseStatus | None = None
     """The newest revision."""
+
+    plan: PlanStatus | None = None
+    """With `approval: Manual`, what the new revision that waits for approval would do."""
 
     rejected: RejectedStatus | None = None
     """The input that was rolled back, or that failed to install."""
