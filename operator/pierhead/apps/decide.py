@@ -6,7 +6,7 @@ the cluster. Source of the states: Flux helm-controller, `internal/reconcile/sta
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pierhead.apps.release import Status
 from pierhead.apps.situation import (
@@ -17,9 +17,11 @@ from pierhead.apps.situation import (
     Gate,
     Health,
     Observation,
+    Retry,
     Revision,
     State,
     last_tried,
+    order_of,
 )
 
 __all__ = [
@@ -30,11 +32,16 @@ __all__ = [
     "Gate",
     "Health",
     "Observation",
+    "Retry",
     "Revision",
     "State",
+    "begins",
     "decide",
     "last_tried",
+    "order_of",
 ]
+
+_SUPERSEDED = "Superseded"
 
 FOREIGN_LOCK = timedelta(minutes=5)
 """How long somebody else's pending revision is respected; then its process is taken for dead."""
@@ -49,16 +56,26 @@ def decide(seen: Observation) -> Decision:
     raise AssertionError("the last rule always decides")
 
 
+def begins(decision: Decision) -> bool:
+    """Whether gates matter: a new revision is begun, or what is under way gives way to one."""
+    return decision.action in {Action.INSTALL, Action.UPGRADE} or decision.reason == _SUPERSEDED
+
+
 def _held_back(decision: Decision, seen: Observation) -> Decision:
     if decision.action not in {Action.INSTALL, Action.UPGRADE} or not seen.gates:
         return decision
-    latest = seen.latest
-    if latest is not None and latest.status == Status.DEPLOYED and latest.input_digest is not None:
-        kept = _kept_true(seen)
-        if kept is not None and kept.action is not Action.NOTHING:
-            return kept
+    latest, instead = seen.latest, None
+    if latest is not None and latest.input_digest is not None:
+        instead = _rolled_back(seen, latest)
+        if latest.status == Status.DEPLOYED:
+            instead = _baking(seen) or _kept_true(seen)
+        if instead is not None and instead.action not in {Action.NOTHING, Action.WAIT}:
+            return instead
     gate = seen.gates[0]
-    return Decision(gate.state, gate.action, gate.reason, gate.message, deadline=gate.deadline)
+    times = [time for time in (gate.deadline, instead.deadline if instead else None) if time is not None]
+    return Decision(
+        gate.state, gate.action, gate.reason, gate.message, deadline=min(times) if times else None
+    )
 
 
 def _absent(seen: Observation) -> Decision | None:
@@ -85,14 +102,31 @@ def _foreign_lock(seen: Observation) -> Decision | None:
 
 
 def _superseded_while_pending(seen: Observation) -> Decision | None:
-    """A newer input pre-empts a wait at once; a rollback goes on while its cause is still the input."""
+    """A newer input pre-empts a wait at once; a rollback goes on while its cause is still the input.
+
+    Behind a gate what was begun is brought to its end: nothing could take its place.
+    """
     latest = seen.latest
-    if latest is None or not latest.status.pending or latest.input_digest == seen.desired:
+    if latest is None or not latest.status.pending or latest.input_digest == seen.desired or seen.gates:
         return None
-    if latest.rolls_back is not None and seen.rejection is not None:
+    if latest.rolls_back is not None and (seen.rejection is not None or seen.stand_in is not None):
         return None
     message = f"revision {latest.revision} gives way to a newer input"
-    return Decision(State.OUT_OF_SYNC, Action.ABANDON, "Superseded", message)
+    return Decision(State.OUT_OF_SYNC, Action.ABANDON, _SUPERSEDED, message)
+
+
+def _ordered(seen: Observation) -> Decision | None:
+    """Somebody asked for an earlier revision; that comes before all that is under way."""
+    latest, target = seen.latest, seen.ordered
+    if latest is None or target is None:
+        return None
+    if latest.status.pending:
+        message = f"revision {latest.revision} gives way to a rollback to revision {target}"
+        return Decision(State.OUT_OF_SYNC, Action.ABANDON, "RollbackOrdered", message)
+    message = f"rolling back to revision {target}, as pierhead.dev/rollback-to asks"
+    return Decision(
+        State.OUT_OF_SYNC, Action.ROLL_BACK, "RollingBack", message, target=target, order=seen.order
+    )
 
 
 def _not_applied(seen: Observation) -> Decision | None:
@@ -101,7 +135,7 @@ def _not_applied(seen: Observation) -> Decision | None:
     if latest is None or not latest.status.pending or seen.applied:
         return None
     operation = _operation(latest)
-    if seen.now >= seen.deadline_of(latest):
+    if seen.now >= seen.deadline_of(latest) and not seen.hindered:
         message = f"{operation} could not be applied within {_text(seen.timeout)}"
         return Decision(State.PROGRESSING, Action.FAIL, "ApplyTimeout", message)
     return Decision(State.PROGRESSING, Action.APPLY, "Applying", f"applying {operation}")
@@ -137,14 +171,17 @@ def _failed(seen: Observation) -> Decision | None:
     if latest is None or latest.status != Status.FAILED:
         return None
     rejection = seen.rejection
-    if rejection is None:
-        return Decision(
-            State.OUT_OF_SYNC, Action.UPGRADE, "Upgrading", f"upgrading to revision {latest.revision + 1}"
-        )
-    deployed = seen.deployed
-    if latest.rolls_back is None and deployed is not None and seen.roll_back_on_failure:
-        message = f"revision {latest.revision} failed: rolling back to revision {deployed.revision}"
-        return Decision(State.FAILED, Action.ROLL_BACK, "RollingBack", message, target=deployed.revision)
+    if rejection is None and seen.stand_in is None:
+        return _tried_again(seen) or _upgrade(latest)
+    rolled_back = _rolled_back(seen, latest)
+    if rolled_back is not None:
+        return rolled_back
+    if seen.uninstall_on_failure and seen.deployed is None:
+        return _taken_away(latest)
+    return _left_failed(seen, latest)
+
+
+def _left_failed(seen: Observation, latest: Revision) -> Decision:
     if seen.drift is None:
         return _verification()
     if not seen.drift and seen.health.status == "Current":
@@ -154,7 +191,50 @@ def _failed(seen: Observation) -> Decision | None:
     message = (
         f"revision {latest.revision} failed, and the same input is not tried again: change spec or source"
     )
+    if latest.rolls_back is not None:
+        message = f"{message}: {latest.description}"
     return Decision(State.FAILED, Action.NOTHING, "ReleaseFailed", message)
+
+
+def _rolled_back(seen: Observation, latest: Revision) -> Decision | None:
+    deployed = seen.deployed
+    if latest.status != Status.FAILED or latest.rolls_back is not None:
+        return None
+    if deployed is None or not seen.roll_back_on_failure:
+        return None
+    message = f"revision {latest.revision} failed: rolling back to revision {deployed.revision}"
+    return Decision(State.FAILED, Action.ROLL_BACK, "RollingBack", message, target=deployed.revision)
+
+
+def _taken_away(latest: Revision) -> Decision:
+    if not latest.removed:
+        message = f"revision {latest.revision} failed: deleting its objects"
+        return Decision(State.FAILED, Action.REMOVE, "Removing", message)
+    message = (
+        f"revision {latest.revision} failed and was taken away again; change spec or source to try again: "
+        f"{latest.description}"
+    )
+    return Decision(State.FAILED, Action.NOTHING, "ReleaseFailed", message)
+
+
+def _tried_again(seen: Observation) -> Decision | None:
+    """The pause before another try of the same input."""
+    failure = seen.failure
+    if failure is None:
+        return None
+    due = seen.retry.after(failure)
+    if seen.now >= due:
+        return None
+    message = (
+        f"revision {failure.revision} failed; retry {seen.failures} of {seen.retry.limit} is due at "
+        f"{due:%H:%M:%SZ}: {failure.description}"
+    )
+    return Decision(State.FAILED, Action.WAIT, "Retrying", message, deadline=due)
+
+
+def _upgrade(latest: Revision) -> Decision:
+    message = f"upgrading to revision {latest.revision + 1}"
+    return Decision(State.OUT_OF_SYNC, Action.UPGRADE, "Upgrading", message)
 
 
 def _unmanaged(seen: Observation) -> Decision | None:
@@ -185,6 +265,21 @@ def _is_kept(seen: Observation, latest: Revision) -> bool:
     )
 
 
+def _standing_in(seen: Observation) -> Decision | None:
+    """Rolled back by order, and the input is still the one it stands in for."""
+    latest = seen.stand_in
+    if latest is None:
+        return None
+    kept = _kept_true(seen)
+    if kept is not None:
+        return kept
+    message = (
+        f"rolled back to revision {latest.rolls_back}, as pierhead.dev/rollback-to asks; "
+        "kept until spec or source changes"
+    )
+    return Decision(State.IN_SYNC, Action.NOTHING, "RolledBack", message)
+
+
 def _rejected(seen: Observation) -> Decision | None:
     """Rolled back, and the input is still the one that failed: keep the rolled-back release true."""
     latest, rejection = seen.latest, seen.rejection
@@ -205,9 +300,33 @@ def _out_of_sync(seen: Observation) -> Decision | None:
     latest = seen.latest
     if latest is None or (latest.input_digest == seen.desired and latest.status == Status.DEPLOYED):
         return None
-    return Decision(
-        State.OUT_OF_SYNC, Action.UPGRADE, "Upgrading", f"upgrading to revision {latest.revision + 1}"
-    )
+    return _tried_again(seen) or _upgrade(latest)
+
+
+def _baking(seen: Observation) -> Decision | None:
+    """Deployed as desired and on trial: what fails now is rolled back as if it had never become healthy."""
+    latest = seen.latest
+    if latest is None or latest.baking_since is None:
+        return None
+    kept = _kept_true(seen)
+    if kept is not None and kept.action is not Action.NOTHING:
+        return kept
+    return _on_trial(seen, latest.revision, latest.baking_since + seen.bake)
+
+
+def _on_trial(seen: Observation, revision: int, end: datetime) -> Decision:
+    health, trial = seen.health, f"revision {revision} is on trial until {end:%H:%M:%SZ}"
+    deadline = max(end, seen.begun or end) + seen.timeout
+    if health.status == "Failed":
+        return Decision(State.BAKING, Action.FAIL, "FailedInBake", f"failed on trial: {health.message}")
+    if seen.now >= deadline and health.status != "Current":
+        message = f"not healthy {_text(seen.timeout)} after the end of its trial: {health.message}"
+        return Decision(State.BAKING, Action.FAIL, "FailedInBake", message)
+    if seen.now >= end and health.status == "Current":
+        return Decision(State.BAKING, Action.BAKED, "Baked", f"revision {revision} stood its trial")
+    message = trial if health.status == "Current" else f"{trial}: {health.message}"
+    until = end if seen.now < end else deadline
+    return Decision(State.BAKING, Action.WAIT, "Baking", message, deadline=until)
 
 
 def _in_sync(seen: Observation) -> Decision:
@@ -247,12 +366,15 @@ def _text(length: timedelta) -> str:
 _RULES: tuple[Callable[[Observation], Decision | None], ...] = (
     _absent,
     _foreign_lock,
+    _ordered,
     _superseded_while_pending,
     _not_applied,
     _applied,
     _failed,
     _unmanaged,
+    _standing_in,
     _rejected,
     _out_of_sync,
+    _baking,
     _in_sync,
 )

@@ -39,16 +39,7 @@ class StoredRevision:
         """What is remembered of this revision."""
         kept = release.bookkeeping
         return cls(
-            revision=Revision(
-                revision=release.revision,
-                status=release.status,
-                last_deployed=release.last_deployed,
-                input_digest=kept.input_digest if kept else None,
-                rolls_back=kept.rolls_back if kept else None,
-                rejected=kept.rejected if kept else False,
-                reconcile_at=kept.reconcile_at if kept else "",
-                description=release.description,
-            ),
+            revision=_known(release),
             bookkeeping=kept,
             first_deployed=release.first_deployed,
             secret_name=release.secret_name,
@@ -107,6 +98,30 @@ class History:
         if len(release.manifest) < _BIG_MANIFEST:
             return encode(release, at=at)
         return await asyncio.to_thread(encode, release, at=at)
+
+
+def _known(release: Release) -> Revision:
+    bare = Revision(
+        revision=release.revision,
+        status=release.status,
+        last_deployed=release.last_deployed,
+        description=release.description,
+    )
+    kept = release.bookkeeping
+    if kept is None:
+        return bare
+    return replace(
+        bare,
+        input_digest=kept.input_digest,
+        rolls_back=kept.rolls_back,
+        rejected=kept.rejected,
+        reconcile_at=kept.reconcile_at,
+        failed_at=kept.failed_at,
+        removed=kept.removed,
+        baking_since=kept.baking_since,
+        order=kept.order,
+        instead_of=kept.instead_of,
+    )
 
 
 async def _decoded(secret: Object) -> Release:

@@ -40,7 +40,7 @@ _DONE: Mapping[Status, str] = MappingProxyType(
     }
 )
 _VERBS: Mapping[Status, str] = MappingProxyType(
-    {Status.PENDING_INSTALL: "Install", Status.PENDING_ROLLBACK: "Rollback"}
+    {Status.DEPLOYED: "Release", Status.PENDING_INSTALL: "Install", Status.PENDING_ROLLBACK: "Rollback"}
 )
 
 
@@ -58,14 +58,15 @@ class Operations:
         Raises Invalid with every object's error when the dry run fails; nothing was written then.
         """
         before = subject.revisions[-1] if subject.revisions else None
+        fresh = before is None or before.revision.removed
         rendered, plan = await self._prepared(subject, spec, inputs)
         now = self._clock()
         revision = Release(
             name=subject.release,
             namespace=subject.key.namespace,
             revision=before.revision.revision + 1 if before else 1,
-            status=Status.PENDING_UPGRADE if before else Status.PENDING_INSTALL,
-            description="Preparing upgrade" if before else "Initial install underway",
+            status=Status.PENDING_INSTALL if fresh else Status.PENDING_UPGRADE,
+            description="Initial install underway" if fresh else "Preparing upgrade",
             manifest=rendered.manifest,
             first_deployed=before.first_deployed if before else now,
             last_deployed=now,
@@ -77,6 +78,7 @@ class Operations:
                 inventory=_texts(union(await self._inherited(subject), plan.entries)),
                 reconcile_at=subject.reconcile_at,
                 sensitive=bool(inputs.sensitive),
+                order=subject.order,
             ),
         )
         await self._begin(subject, revision, plan)
@@ -98,8 +100,13 @@ class Operations:
             live=live_digest(subject.memory.compared),
         )
 
-    async def roll_back(self, subject: Subject, target: int) -> None:
-        """Writes a pending revision with the manifest of `target`, and applies it."""
+    async def roll_back(
+        self, subject: Subject, target: int, *, order: str = "", instead_of: str = ""
+    ) -> None:
+        """Writes a pending revision with the manifest of `target`, and applies it.
+
+        With an order it stands in for the input of digest `instead_of`.
+        """
         stored = next((item for item in subject.revisions if item.revision.revision == target), None)
         if stored is None:
             raise Conflict(f"revision {target} is gone")
@@ -118,6 +125,9 @@ class Operations:
                 input_digest=kept.input_digest if kept else f"foreign:{wanted.secret_name}",
                 inventory=_texts(union(await self._inherited(subject), plan.entries)),
                 rolls_back=target,
+                reconcile_at=subject.reconcile_at if order else "",
+                order=order or subject.order,
+                instead_of=instead_of if order else "",
             ),
         )
         await self._begin(subject, revision, plan)
@@ -128,6 +138,8 @@ class Operations:
         plan = await self._objects.plan(subject, await self._renderer.objects_of(stored))
         await self._apply(subject, plan)
         subject.memory.applied = stored.revision
+        # The time it took until everybody took the objects was not theirs to become healthy.
+        subject.memory.begun = (stored.revision, self._clock())
 
     async def compare(self, subject: Subject) -> None:
         """Compares the newest revision with the cluster."""
@@ -142,10 +154,10 @@ class Operations:
             subject, await self._objects.plan(subject, await self._renderer.objects_of(stored))
         )
 
-    async def finish(self, subject: Subject) -> None:
+    async def finish(self, subject: Subject, *, on_trial: bool = False) -> None:
         """Deletes what is no longer part of the release, and marks the newest revision deployed.
 
-        Objects that are still going away stay in its inventory.
+        Objects that are still going away stay in its inventory. `on_trial` begins the bake of what is new.
         """
         stored = await self._read_latest(subject)
         if stored.bookkeeping is None or subject.memory.objects is None:
@@ -157,10 +169,15 @@ class Operations:
             if earlier.revision.status == Status.DEPLOYED:
                 marked = await subject.history.mark(earlier, Status.SUPERSEDED, earlier.revision.description)
                 subject.memory.store(marked)
+        new = stored.status.pending and stored.bookkeeping.rolls_back is None
         done = replace(
             stored.now(Status.DEPLOYED, _DONE.get(stored.status, stored.description), stored.last_deployed),
             bookkeeping=replace(
-                stored.bookkeeping, inventory=_texts(union(wanted, survivors)), rejected=False
+                stored.bookkeeping,
+                inventory=_texts(union(wanted, survivors)),
+                rejected=False,
+                failed_at=None,
+                baking_since=self._clock() if on_trial and new else None,
             ),
         )
         await self._update(subject, done)
@@ -174,7 +191,12 @@ class Operations:
             raise Conflict("the release's history was changed by somebody else")
         verb = _VERBS.get(stored.status, "Upgrade")
         text = f"{verb} failed: {cause}"[:_DESCRIPTION_LIMIT]
-        rejected = replace(stored.bookkeeping, rejected=stored.bookkeeping.rolls_back is None)
+        rejected = replace(
+            stored.bookkeeping,
+            rejected=stored.bookkeeping.rolls_back is None,
+            failed_at=self._clock(),
+            baking_since=None,
+        )
         await self._update(
             subject, replace(stored.now(Status.FAILED, text, stored.last_deployed), bookkeeping=rejected)
         )
@@ -185,6 +207,29 @@ class Operations:
         await self._update(
             subject, stored.now(Status.FAILED, cause[:_DESCRIPTION_LIMIT], stored.last_deployed)
         )
+
+    async def baked(self, subject: Subject) -> None:
+        """Notes that the newest revision's trial is over."""
+        stored = await self._read_latest(subject)
+        if stored.bookkeeping is None:
+            raise Conflict("the release's history was changed by somebody else")
+        await self._update(
+            subject, replace(stored, bookkeeping=replace(stored.bookkeeping, baking_since=None))
+        )
+
+    async def remove(self, subject: Subject) -> None:
+        """Deletes every object of an install that failed; its revision stays, and says why it failed."""
+        survivors = await self._objects.prune(subject, subject.inventory)
+        if survivors:
+            return
+        stored = await self._read_latest(subject)
+        if stored.bookkeeping is None:
+            raise Conflict("the release's history was changed by somebody else")
+        await self._update(
+            subject, replace(stored, bookkeeping=replace(stored.bookkeeping, inventory=(), removed=True))
+        )
+        subject.memory.objects = ()
+        self._objects.settle(subject, ())
 
     async def uninstall(self, subject: Subject) -> tuple[Entry, ...]:
         """Deletes every object of the release, then its history; what is still going away."""
@@ -217,9 +262,8 @@ class Operations:
         """What the inputs render to, and the plan for it."""
         before = subject.revisions[-1] if subject.revisions else None
         number = before.revision.revision + 1 if before else 1
-        templates = TemplateRelease(
-            subject.release, subject.key.namespace, number, is_upgrade=before is not None
-        )
+        upgrade = before is not None and not before.revision.removed
+        templates = TemplateRelease(subject.release, subject.key.namespace, number, is_upgrade=upgrade)
         rendered = await self._rendered(subject, spec, inputs, templates)
         crds = await self._objects.missing_crds(subject, rendered.crds)
         return rendered, await self._planned(subject, (*crds, *rendered.objects), explain=explain)

@@ -12,11 +12,13 @@ from typing import Any
 from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.decide import Action, Decision, Gate, Observation, State, decide, last_tried
+from pierhead.apps.decide import Action, Decision, Gate, Observation, Retry, State, decide, last_tried
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
 from pierhead.apps.model.delivery import Health as HealthSpec
+from pierhead.apps.model.delivery import Install as InstallSpec
+from pierhead.apps.model.delivery import Retry as RetrySpec
 from pierhead.apps.model.delivery import Rollback as RollbackSpec
 from pierhead.apps.names import release_name
 from pierhead.apps.operations import Operations
@@ -34,15 +36,29 @@ from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.kube.client import Client
 from pierhead.kube.credentials import Identity
 from pierhead.kube.discovery import Discovery
-from pierhead.kube.errors import Forbidden, NotFound, UnknownKind
+from pierhead.kube.errors import (
+    Forbidden,
+    NotFound,
+    QuotaExceeded,
+    ServerError,
+    TooManyRequests,
+    Unauthorized,
+    UnknownKind,
+    Unreachable,
+)
 from pierhead.kube.resources import NAMESPACES
-from pierhead.model import FINALIZER, RECONCILE_AT, seconds
+from pierhead.model import FINALIZER, RECONCILE_AT, ROLLBACK_TO, seconds
 from pierhead.settings import Settings
 
 _PROGRESS = timedelta(seconds=2)
 """Least time between two reports of a wait that differ in their message alone."""
 
 _UNINSTALL_LOOK_SECONDS = 5.0
+_PASSES = frozenset(
+    error.default_reason for error in (QuotaExceeded, ServerError, TooManyRequests, Unauthorized, Unreachable)
+)
+"""Reasons of errors that say nothing of what was to be applied."""
+
 _HANDLED_LIMIT = 256
 """Characters of the forcing annotation that the status repeats."""
 
@@ -148,7 +164,7 @@ class AppReleaseReconciler:
             if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
                 return self._outcome(resource, subject, inputs, seen, decision, self._interval(spec))
             done.add(decision.action)
-            await self._act(subject, spec, inputs, decision)
+            await self._act(subject, spec, inputs, decision, seen)
 
     async def _hold(self, subject: Subject, spec: AppReleaseSpec) -> None:
         """Keeps true what the history has, and ends what it has begun, while the inputs cannot be read."""
@@ -157,9 +173,13 @@ class AppReleaseReconciler:
         if tried is None or tried.input_digest is None:
             return
         done = {Action.NOTHING, Action.WAIT, Action.PLAN, Action.INSTALL, Action.UPGRADE}
-        while (decision := decide(await self._observe(subject, spec, tried.input_digest))).action not in done:
+        while True:
+            seen = await self._observe(subject, spec, tried.input_digest)
+            decision = decide(seen)
+            if decision.action in done:
+                return
             done.add(decision.action)
-            await self._act(subject, spec, None, decision)
+            await self._act(subject, spec, None, decision, seen)
 
     async def _recall(self, subject: Subject) -> None:
         """Reads the history, unless it is known."""
@@ -170,23 +190,30 @@ class AppReleaseReconciler:
         memory, objects = subject.memory, self._with.objects
         await self._recall(subject)
         history = tuple(stored.revision for stored in subject.revisions)
-        if history and history[-1].status.pending and (memory.begun or (0,))[0] != history[-1].revision:
+        timed = bool(history) and (history[-1].status.pending or history[-1].baking_since is not None)
+        if timed and (memory.begun or (0,))[0] != history[-1].revision:
             memory.begun = (history[-1].revision, self._clock())
+        health, retry = spec.health or HealthSpec(), spec.retry or RetrySpec()
         drift = objects.drift(subject)
         seen = Observation(
             desired=desired,
             history=history,
             applied=bool(history) and memory.applied == history[-1].revision,
-            begun=memory.begun[1] if history and memory.begun and history[-1].status.pending else None,
+            begun=memory.begun[1] if timed and memory.begun else None,
             health=objects.health(subject),
             drift=None if drift is None else tuple(entry.label for entry in drift),
             now=self._clock(),
-            timeout=timedelta(seconds=seconds((spec.health or HealthSpec()).timeout)),
+            timeout=timedelta(seconds=seconds(health.timeout)),
+            bake=timedelta(seconds=seconds(health.bake or "0s")),
+            retry=Retry(retry.limit, timedelta(seconds=seconds(retry.interval))),
             roll_back_on_failure=(spec.rollback or RollbackSpec()).on_failure,
+            uninstall_on_failure=(spec.install or InstallSpec()).on_failure == "Uninstall",
+            hindered=bool(history) and memory.hindered == history[-1].revision,
             drift_policy=spec.drift,
             release_drift_policy=spec.drift_of_release,
             remembered=subject.remembered,
             reconcile_at=subject.reconcile_at,
+            order=subject.annotations.get(ROLLBACK_TO, ""),
         )
         return replace(seen, gates=self._gates(subject, spec, seen))
 
@@ -200,7 +227,12 @@ class AppReleaseReconciler:
         return tuple(gate for gate in gates if gate is not None)
 
     async def _act(
-        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None, decision: Decision
+        self,
+        subject: Subject,
+        spec: AppReleaseSpec,
+        inputs: Inputs | None,
+        decision: Decision,
+        seen: Observation,
     ) -> None:
         operations = self._with.operations
 
@@ -217,10 +249,14 @@ class AppReleaseReconciler:
             Action.INSTALL: release,
             Action.UPGRADE: release,
             Action.APPLY: lambda: operations.apply(subject),
-            Action.FINISH: lambda: operations.finish(subject),
+            Action.FINISH: lambda: operations.finish(subject, on_trial=bool(seen.bake)),
+            Action.BAKED: lambda: operations.baked(subject),
             Action.FAIL: lambda: operations.fail(subject, decision.message),
             Action.ABANDON: lambda: operations.abandon(subject, decision.message),
-            Action.ROLL_BACK: lambda: operations.roll_back(subject, decision.target or 0),
+            Action.ROLL_BACK: lambda: operations.roll_back(
+                subject, decision.target or 0, order=decision.order, instead_of=seen.desired
+            ),
+            Action.REMOVE: lambda: operations.remove(subject),
             Action.VERIFY: lambda: operations.compare(subject),
             Action.CORRECT: lambda: operations.correct(subject),
         }
@@ -235,6 +271,8 @@ class AppReleaseReconciler:
                 return
             # Before the pending revision exists nothing was written, and the error is the whole story.
             if not error.terminal or not _half_applied(subject):
+                if error.reason in _PASSES and _half_applied(subject):
+                    subject.memory.hindered = subject.latest.revision.revision
                 raise
             await operations.fail(subject, str(error))
 

@@ -73,6 +73,19 @@ class Bookkeeping:
     sensitive: bool = False
     """Whether some of its values came from Secrets."""
 
+    failed_at: datetime | None = None
+    removed: bool = False
+    """Whether the objects of this failed install were deleted."""
+
+    baking_since: datetime | None = None
+    """When its trial began; None when it has none, or it is over."""
+
+    order: str = ""
+    """The order to roll back that was carried out last when it was made."""
+
+    instead_of: str = ""
+    """The digest of the input that it was ordered to stand in for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -235,7 +248,13 @@ def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
         document["reconcileAt"] = kept.reconcile_at
     if kept.sensitive:
         document["sensitive"] = True
-    return document
+    if kept.removed:
+        document["removed"] = True
+    for key, moment in (("failedAt", kept.failed_at), ("bakingSince", kept.baking_since)):
+        if moment is not None:
+            document[key] = _timestamp(moment)
+    texts = {"order": kept.order, "insteadOf": kept.instead_of}
+    return document | {key: text for key, text in texts.items() if text}
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:
@@ -264,6 +283,11 @@ def _bookkeeping_of(document: Mapping[str, Any] | None) -> Bookkeeping | None:
         rejected=document.get("rejected", False),
         reconcile_at=document.get("reconcileAt", ""),
         sensitive=document.get("sensitive", False),
+        failed_at=_datetime(document["failedAt"]) if "failedAt" in document else None,
+        removed=document.get("removed", False),
+        baking_since=_datetime(document["bakingSince"]) if "bakingSince" in document else None,
+        order=_text(document, "order"),
+        instead_of=_text(document, "insteadOf"),
     )
 
 

@@ -6,7 +6,7 @@ Invariant: pure; the same state gives the same conditions, so a settled release 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pierhead.apps.decide import REMEMBERED, Action, Attempt, Decision, Health, Observation, State
+from pierhead.apps.decide import REMEMBERED, Action, Attempt, Decision, Health, Observation, State, order_of
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
@@ -31,22 +31,50 @@ def conditions_of(decision: Decision, seen: Observation, inputs: Inputs) -> tupl
         found.append(Condition("SourceReady", "True", "Fetched", inputs.source.revision))
     if decision.state is State.DRIFTED and decision.action is Action.NOTHING:
         found.append(Condition("Drifted", "True", "Drifted", decision.message))
+    problem = _problem_of_order(seen)
+    if problem is not None:
+        found.append(problem)
     return tuple(found)
+
+
+def _problem_of_order(seen: Observation) -> Condition | None:
+    """Why an order to roll back is not carried out."""
+    if not seen.order:
+        return None
+    target = order_of(seen.order)
+    if target is None:
+        text = "the annotation pierhead.dev/rollback-to is not <revision>@<RFC 3339 time>"
+        return Condition("RollbackOrdered", "False", "InvalidOrder", text)
+    if seen.ordered is None and not seen.carried_out:
+        known = ", ".join(str(item.revision) for item in seen.history)
+        text = f"there is no revision {target} to roll back to; there is {known or 'none'}"
+        return Condition("RollbackOrdered", "False", "NoSuchRevision", text)
+    return None
 
 
 def _engine_conditions(decision: Decision, seen: Observation) -> tuple[Condition, ...]:
     reason, message = decision.reason, decision.message
-    if decision.action is Action.NOTHING and decision.state in {State.IN_SYNC, State.DRIFTED}:
-        if seen.health.status == "Failed":
-            return (not_ready("Unhealthy", seen.health.message),)
-        if seen.rejection is not None:
-            return not_ready(reason, message), stalled(reason, message)
-        return (ready("Deployed", f"revision {seen.history[-1].revision} is deployed"),)
+    settled = decision.action is Action.NOTHING
+    if settled and decision.state in {State.IN_SYNC, State.DRIFTED}:
+        return _of_settled(decision, seen)
     if (decision.state, decision.action) in _UP_TO_PEOPLE:
         return (not_ready(reason, message),)
-    if decision.state in {State.FAILED, State.REJECTED} and decision.action is Action.NOTHING:
+    if settled and decision.state in {State.FAILED, State.REJECTED}:
         return not_ready(reason, message), stalled(reason, message)
+    if decision.state is State.FAILED:
+        return not_ready(reason, message), reconciling(reason, message)
     return Condition("Ready", "Unknown", reason, message), reconciling(reason, message)
+
+
+def _of_settled(decision: Decision, seen: Observation) -> tuple[Condition, ...]:
+    if seen.health.status == "Failed":
+        return (not_ready("Unhealthy", seen.health.message),)
+    if seen.stand_in is not None and decision.state is State.IN_SYNC:
+        return (ready(decision.reason, decision.message),)
+    if seen.rejection is not None and seen.stand_in is None:
+        reason, message = decision.reason, decision.message
+        return not_ready(reason, message), stalled(reason, message)
+    return (ready("Deployed", f"revision {seen.history[-1].revision} is deployed"),)
 
 
 def _healthy(health: Health) -> Condition:

@@ -57,6 +57,9 @@ class Memory:
     plan: Mapping[str, Any] | None = None
     """The plan that waits for approval, until the status has it."""
 
+    hindered: int = 0
+    """The revision whose last apply was stopped by something that passes by itself."""
+
     spared: "Spared | None" = None
     """The render that is not tried again for a while."""
 

@@ -4,6 +4,7 @@ Invariant: plain values, with no opinion on what follows from them: that is `dec
 clock or the cluster.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,9 @@ from pierhead.apps.release import Status
 
 REMEMBERED = 256
 """Characters of the forcing annotation that a status holds."""
+
+
+_MOST_DIGITS = 9
 
 
 class State(StrEnum):
@@ -27,6 +31,8 @@ class State(StrEnum):
     LOCKED = "Locked"
     UNMANAGED = "Unmanaged"
     PROGRESSING = "Progressing"
+    BAKING = "Baking"
+    """Deployed, and still on trial."""
     FAILED = "Failed"
     REJECTED = "Rejected"
     OUT_OF_SYNC = "OutOfSync"
@@ -50,6 +56,10 @@ class Action(StrEnum):
     ABANDON = "Abandon"
     """Mark the pending revision failed, without rejecting its input."""
     ROLL_BACK = "RollBack"
+    REMOVE = "Remove"
+    """Delete the objects of an install that failed."""
+    BAKED = "Baked"
+    """Note that the newest revision's trial is over."""
     VERIFY = "Verify"
     """Compare the newest revision's manifest with the cluster: changes nobody watched, or may not matter."""
     CORRECT = "Correct"
@@ -70,6 +80,19 @@ class Revision:
     reconcile_at: str = ""
     description: str = ""
     """Helm's one line about it; of a failed revision, why."""
+
+    failed_at: datetime | None = None
+    removed: bool = False
+    """Whether the objects of this failed install were deleted."""
+
+    baking_since: datetime | None = None
+    """When its trial began; None when it has none, or it is over."""
+
+    order: str = ""
+    """The value of the annotation rollback-to that was carried out last when it was made."""
+
+    instead_of: str = ""
+    """The digest of the input that it was ordered to stand in for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +126,19 @@ class Gate:
     """What has to be done for it to open."""
 
 
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often an input that failed is tried again, and after how long."""
+
+    limit: int = 0
+    interval: timedelta = timedelta(minutes=1)
+
+    def after(self, tried: Revision) -> datetime:
+        """When a failed revision is due again; up to a tenth later, so that not all are at once."""
+        late = zlib.crc32(f"{tried.revision} {tried.input_digest}".encode()) % 1000 / 10_000
+        return (tried.failed_at or tried.last_deployed) + self.interval * (1 + late)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Everything a decision rests on."""
@@ -117,7 +153,7 @@ class Observation:
     """Whether this process has applied the newest revision."""
 
     begun: datetime | None = None
-    """When this process first saw the newest revision pending: time it was down is not the release's."""
+    """When this process first saw the newest revision pending or on trial: time before is not counted."""
 
     health: Health
     drift: tuple[str, ...] | None
@@ -135,6 +171,19 @@ class Observation:
 
     reconcile_at: str = ""
     """The forcing annotation."""
+
+    order: str = ""
+    """The annotation rollback-to, `<revision>@<time>`."""
+
+    retry: Retry = Retry()
+    uninstall_on_failure: bool = False
+    """Whether an install that failed is taken away again."""
+
+    bake: timedelta = timedelta()
+    """How long a new revision is on trial after it became healthy."""
+
+    hindered: bool = False
+    """Whether what stopped the last apply of the pending revision passes by itself."""
 
     gates: tuple[Gate, ...] = ()
     """What is closed now, the most telling first. They hold back new revisions and nothing else."""
@@ -168,13 +217,51 @@ class Observation:
         return max(latest.last_deployed, self.begun or latest.last_deployed) + self.timeout
 
     @property
-    def rejection(self) -> Revision | None:
-        """The newest input that was tried, if it was rejected and the present one is the same."""
+    def failure(self) -> Revision | None:
+        """The newest input that was tried, if it failed for good reason and the present one is the same."""
         tried = last_tried(self.history)
-        if tried is None or not tried.rejected:
+        return tried if tried is not None and tried.rejected and self._is_present(tried) else None
+
+    @property
+    def failures(self) -> int:
+        """How often in a row the present input failed."""
+        count = 0
+        for item in reversed(self.history):
+            if item.rolls_back is None:
+                if not (item.rejected and self._is_present(item)):
+                    break
+                count += 1
+        return count
+
+    @property
+    def rejection(self) -> Revision | None:
+        """The failure, if the input has had all its tries."""
+        return self.failure if self.failures > self.retry.limit else None
+
+    @property
+    def carried_out(self) -> bool:
+        """Whether the order is the one that was carried out last."""
+        return self.order == next((item.order for item in reversed(self.history) if item.input_digest), "")
+
+    @property
+    def ordered(self) -> int | None:
+        """The revision that an order which was not carried out yet names, if it is one to go back to."""
+        target = order_of(self.order)
+        if target is None or self.carried_out:
             return None
-        same = tried.input_digest == self.desired and tried.reconcile_at == self.reconcile_at
-        return tried if same else None
+        there = any(item.revision == target and not item.status.pending for item in self.history)
+        return target if there else None
+
+    @property
+    def stand_in(self) -> Revision | None:
+        """The newest revision, if it was ordered to stand in for the present input."""
+        latest = self.latest
+        if latest is None or latest.instead_of != self.desired or latest.reconcile_at != self.reconcile_at:
+            return None
+        return latest
+
+    def _is_present(self, tried: Revision) -> bool:
+        return tried.input_digest == self.desired and tried.reconcile_at == self.reconcile_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +274,9 @@ class Decision:
     message: str
     target: int | None = None
     """The revision to roll back to, with `Action.ROLL_BACK`."""
+
+    order: str = ""
+    """The order that a rollback carries out."""
 
     deadline: datetime | None = None
     """When the state is looked at again without an event, with `Action.WAIT`."""
@@ -204,3 +294,11 @@ def deployed_of(history: Sequence[Revision]) -> Revision | None:
 def last_tried(history: tuple[Revision, ...]) -> Revision | None:
     """The newest revision that brought something new; a rollback brings back."""
     return next((item for item in reversed(history) if item.rolls_back is None), None)
+
+
+def order_of(text: str) -> int | None:
+    """The revision that an order `<revision>@<RFC 3339 time>` names; None when it is no order."""
+    number, _, time = text.partition("@")
+    if not time or not number.isascii() or not number.isdigit() or len(number) > _MOST_DIGITS:
+        return None
+    return int(number)

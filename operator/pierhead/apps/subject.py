@@ -67,3 +67,10 @@ class Subject:
         """Objects that the newest revision answers for, its predecessors' included until it is deployed."""
         kept = self.revisions[-1].bookkeeping if self.revisions else None
         return tuple(Entry.parse(text) for text in kept.inventory) if kept else ()
+
+    @property
+    def order(self) -> str:
+        """The order to roll back that was carried out last."""
+        return next(
+            (stored.bookkeeping.order for stored in reversed(self.revisions) if stored.bookkeeping), ""
+        )

@@ -124,6 +124,12 @@ class Forbidden(ApiError, Denied):
         return self.has_cause("NamespaceTerminating")
 
 
+class QuotaExceeded(ApiError, Transient):
+    """403 of a ResourceQuota: others may free what it lacks, or somebody raise it."""
+
+    default_reason = "QuotaExceeded"
+
+
 class Rejected(ApiError, Invalid):
     """400, 422 and what else only another request helps with; `causes` has the fields."""
 
@@ -225,6 +231,9 @@ _BY_CODE: dict[int, type[ApiError]] = {
     429: TooManyRequests,
 }
 _CONFLICT_STATUS = 409
+_FORBIDDEN_STATUS = 403
+_QUOTA = " is forbidden: exceeded quota: "
+"""Source: apiserver `pkg/admission/plugin/resourcequota/controller.go`."""
 
 
 def _class_for(code: int, reason: str, text: str, causes: tuple[Cause, ...]) -> type[ApiError]:
@@ -233,6 +242,8 @@ def _class_for(code: int, reason: str, text: str, causes: tuple[Cause, ...]) -> 
             return AlreadyExists
         owned = any(cause.reason == "FieldManagerConflict" for cause in causes)
         return FieldConflict if owned else Conflict409
+    if code == _FORBIDDEN_STATUS and _QUOTA in text:
+        return QuotaExceeded
     if code in _BY_CODE:
         return _BY_CODE[code]
     refused_by_schema = not reason and text.startswith(_SCHEMA_REFUSALS)

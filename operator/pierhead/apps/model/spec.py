@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pierhead.apps.model.delivery import Health, Rollback
+from pierhead.apps.model.delivery import Health, Install, Retry, Rollback
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.rendering import Helm, Kustomize
 from pierhead.apps.model.sources import Source
@@ -44,6 +44,12 @@ class AppReleaseSpec(Model):
 
     health: Health | None = None
     """When a release counts as healthy."""
+
+    install: Install | None = None
+    """What happens when the first release of all fails."""
+
+    retry: Retry | None = None
+    """How often an input that failed is tried again before it counts as rejected."""
 
     rollback: Rollback | None = None
     """What happens when a release fails."""
