@@ -69,14 +69,31 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         console.print(styled)
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Lines as they are, a word of theirs in colour on a terminal."""
+Node = Mapping[str, Any]
+
+
+def print_tree(
+    root: Node, *, label: Callable[[Node], Iterable[str]], children: Callable[[Node], Sequence[Node]]
+) -> None:
+    """A tree, with the words of each node's label in columns of their own colour."""
     console = Console()
-    for line in lines:
+
+    def lines(node: Node, indent: str, below: str) -> None:
+        text = Text(indent)
+        for word in label(node):
+            text.append(f"{' '.join(word.split())}  ", style=style_of(word))
+        text.rstrip()
         if console.is_terminal:
-            console.print(Text(line), soft_wrap=True)
+            text.truncate(console.width, overflow="ellipsis")
+            console.print(text)
         else:
-            typer.echo(line)
+            typer.echo(text.plain)
+        found = children(node)
+        for number, child in enumerate(found):
+            last = number == len(found) - 1
+            lines(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))
+
+    lines(root, "", "")
 
 
 def style_of(word: str) -> str:

@@ -1,10 +1,15 @@
 """`pierhead app …` as a process, against a running controller."""
 
+import base64
+import json
+
 import pytest
 
+from pierhead.kube.resources import CONFIG_MAPS
 from support.app_sources import GitRepository, chart_files
 from support.command_line import CommandLine
-from support.releases import because, condition, config_map, inline
+from support.releases import because, condition, config_map, deployment, inline
+from support.renders import write_tree
 
 
 @pytest.fixture
@@ -96,3 +101,118 @@ async def test_waiting_ends_with_its_own_code(releases, pierhead):
     assert "did not get there within 1s" in late.errors
     assert (await pierhead("reconcile", "shop", "--no-wait")).code == 0
     assert (await pierhead("reconcile", "shop", "--timeout", "soon")).code == 2
+
+
+async def test_a_tree_goes_down_to_the_pods(controller, releases, pierhead):
+    await releases.apply({"source": inline(config_map(), deployment())})
+    await releases.until()
+    found = (await pierhead("tree", "shop", "-o", "json")).json
+    assert (found["kind"], found["health"]) == ("AppRelease", "Current")
+    children = {child["kind"]: child for child in found["children"]}
+    (replica_set,) = children["Deployment"]["children"]
+    (pod,) = replica_set["children"]
+    assert (replica_set["kind"], pod["kind"], pod["health"]) == ("ReplicaSet", "Pod", "Current")
+    assert children["ConfigMap"] == {**children["ConfigMap"], "health": "Current", "children": []}
+    lines = (await pierhead("tree", "shop")).output.splitlines()
+    assert lines[0].startswith("AppRelease/shop  Current  Deployed:")
+    assert any(line.startswith("   └─ ReplicaSet/web-") for line in lines)
+
+
+def secret(password: str) -> dict:
+    value = base64.b64encode(password.encode()).decode()
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": {"password": value}}
+
+
+async def test_a_diff_shows_what_an_apply_would_change_and_changes_nothing(
+    controller, releases, pierhead, tmp_path
+):
+    used = config_map("used", by="correct horse")
+    await releases.apply(
+        {"source": inline(config_map(a="1"), config_map("old"), secret("correct horse"), used)}
+    )
+    before = await releases.until()
+    same = await pierhead("diff", "shop", "--exit-code")
+    assert (same.code, same.output) == (0, "")
+    wanted = {**before, "metadata": {"name": "shop"}, "status": None}
+    changed = config_map("used", by="battery staple", also="correct horse")
+    wanted["spec"] = {
+        "source": inline(config_map(a="2"), config_map("new"), secret("battery staple"), changed)
+    }
+    file = tmp_path / "shop.json"
+    file.write_text(json.dumps(wanted))
+    found = (await pierhead("diff", "shop", "-f", str(file), "-o", "json")).json
+    labels = {change["object"].split("/")[1]: change for change in found}
+    assert {name: change["action"] for name, change in labels.items()} == {
+        "one": "Update",
+        "new": "Create",
+        "keys": "Update",
+        "used": "Update",
+        "old": "Delete",
+    }
+    assert "-  a: '1'\n+  a: '2'" in labels["one"]["diff"]
+    assert "+  password: '*** (after)'" in labels["keys"]["diff"]
+    assert "+  also: ***\n" in labels["used"]["diff"]
+    text = await pierhead("diff", "shop", "-f", str(file), "--exit-code")
+    assert text.code == 5
+    for hidden in ("correct horse", "battery staple"):
+        assert hidden not in text.output
+        assert base64.b64encode(hidden.encode()).decode() not in text.output
+    assert await releases.exists(CONFIG_MAPS, "old")
+    assert (await releases.get())["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def test_what_the_api_server_refuses_fails_the_diff(controller, releases, pierhead, tmp_path):
+    await releases.apply({"source": inline(config_map())})
+    wanted = {"source": inline({**config_map(), "data": {"a": 1}})}
+    file = tmp_path / "shop.json"
+    file.write_text(json.dumps({**await releases.get(), "spec": wanted}))
+    refused = await pierhead("diff", "shop", "-f", str(file))
+    assert refused.code == 1
+    assert "the dry run was refused" in refused.errors
+
+
+async def test_render_needs_files_alone(pierhead, tmp_path):
+    spec = {
+        "source": {"git": {"url": "https://git.example.com/shop.git"}},
+        "helm": {
+            "path": "chart",
+            "valuesFrom": [{"secret": {"name": "values"}}, {"configMap": {"name": "none"}}],
+        },
+        "kustomize": {"inline": {"namePrefix": "prod-"}},
+    }
+    shop = {"apiVersion": "pierhead.dev/v1alpha1", "kind": "AppRelease", "metadata": {"name": "shop"}}
+    values = {**secret(""), "metadata": {"name": "values"}, "data": None}
+    values["stringData"] = {"values.yaml": "greeting: correct horse\n"}
+    given = "---\n".join(json.dumps(obj) + "\n" for obj in ({**shop, "spec": spec}, values))
+    template = (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {a: {{ .Values.greeting }}}\n"
+    )
+    write_tree(tmp_path / "files" / "chart", chart_files(keys=template))
+    (tmp_path / "more.yaml").write_text("name: other\n")
+    local = ("--local", str(tmp_path / "files"))
+    more = ("--values-from", f"1={tmp_path / 'more.yaml'}")
+    done = await pierhead("render", "-f", "-", *local, *more, given=given, cluster=False)
+    assert {(obj["kind"], obj["metadata"]["name"]) for obj in done.documents} == {
+        ("ConfigMap", "prod-other"),
+        ("Secret", "prod-keys"),
+    }
+    (keys,) = [obj for obj in done.documents if obj["kind"] == "Secret"]
+    assert keys.get("stringData", keys.get("data")) == {"a": "***"}
+    missing = await pierhead("render", "-f", "-", *local, given=given, cluster=False)
+    assert missing.errors == (
+        "error: spec.helm.valuesFrom[1].configMap: ConfigMap none is not here; or give --values-from 1=FILE\n"
+    )
+
+
+async def test_a_plan_is_shown_and_approved(controller, releases, pierhead):
+    await releases.apply({"source": inline(config_map(a="1"), secret("correct horse")), "approval": "Manual"})
+    waiting = await releases.until(because("AwaitingApproval"))
+    digest = waiting["status"]["plan"]["digest"]
+    planned = (await pierhead("diff", "shop", "--plan", "-o", "json")).json
+    assert {change["action"] for change in planned} == {"Create"}
+    assert f"digest: {digest}" in (await pierhead("get", "shop")).output
+    other = await pierhead("approve", "shop", "--digest", "another")
+    assert (other.code, f"the plan is {digest} now" in other.errors) == (1, True)
+    assert (await pierhead("approve", "shop")).code == 0
+    assert condition(await releases.get())["status"] == "True"
+    assert "no plan that waits" in (await pierhead("approve", "shop")).errors

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pierhead.apps.approval import APPROVE
 from pierhead.apps.names import release_name
 from pierhead.apps.release import Release, Status
 from pierhead.cli import options
@@ -20,9 +21,6 @@ from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import APP_RELEASES
 from pierhead.model import GROUP, RECONCILE_AT, seconds
-
-APPROVE = f"{GROUP}/approve"
-"""Annotation with the digest of the plan that may be done."""
 
 ROLLBACK_TO = f"{GROUP}/rollback-to"
 """Annotation `<revision>@<time>`: one rollback for each distinct value."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from pierhead.cli.apps import act, show
+from pierhead.cli.apps import act, diff, render, show, tree
 from pierhead.cli.failures import CommandError
 
 app = typer.Typer(
@@ -33,6 +33,9 @@ def _ending(command: Callable[..., None]) -> Callable[..., None]:
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "list": show.list_,
     "get": show.get,
+    "tree": tree.tree,
+    "render": render.render,
+    "diff": diff.diff,
     "history": show.history,
     "rollback": act.rollback,
     "approve": act.approve,

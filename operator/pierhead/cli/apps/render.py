@@ -1,0 +1,107 @@
+"""`render`: what a manifest and local files render to.
+
+Invariant: needs no cluster and asks none.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pierhead.cli import options
+from pierhead.cli.apps.files import app_release_of, documents
+from pierhead.cli.apps.local import Given
+from pierhead.cli.apps.rendering import NoCluster, Wanted, hooks_of, rendered
+from pierhead.cli.failures import CommandError
+from pierhead.cli.masking import masked
+from pierhead.cli.output import as_yaml, show
+from pierhead.engine.outcome import ReconcileError
+from pierhead.engine.resource import Object
+from pierhead.kube.resources import ResourceType
+
+FilesOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--filename",
+        "-f",
+        help="File with the AppRelease, and with ConfigMaps and Secrets it names; - is standard input.",
+    ),
+]
+LocalOption = Annotated[
+    Path | None, typer.Option("--local", help="Directory or packaged chart that stands for spec.source.")
+]
+LocalOverlayOption = Annotated[
+    Path | None, typer.Option("--local-overlay", help="Directory that stands for spec.kustomize.source.")
+]
+ValuesFromOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--values-from",
+        metavar="INDEX=FILE",
+        help="File that stands for that entry of spec.helm.valuesFrom, counted from 0.",
+    ),
+]
+
+
+def render(
+    filename: FilesOption,
+    name: Annotated[str | None, typer.Argument(help="Which AppRelease, if the files hold several.")] = None,
+    local: LocalOption = None,
+    local_overlay: LocalOverlayOption = None,
+    values_from: ValuesFromOption = None,
+    namespace: options.NamespaceOption = None,
+    kube_version: Annotated[
+        str, typer.Option("--kube-version", help="Kubernetes version that templates see.")
+    ] = "",
+    api_versions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--api-versions", "-a", help="API version that templates see, such as apps/v1/Deployment."
+        ),
+    ] = None,
+    output: options.OutputOption = options.Output.TEXT,
+) -> None:
+    """Print what an AppRelease renders to, from files alone; values of Secrets are masked."""
+    objects = documents(filename)
+    obj = app_release_of(objects, name)
+    where = namespace or obj["metadata"].get("namespace") or "default"
+
+    async def lookup(resource: ResourceType, wanted: str) -> Object | None:
+        return next((item for item in objects if _is(item, resource, wanted)), None)
+
+    given = given_of(local, local_overlay, values_from)
+    offline = NoCluster(kube_version=kube_version, api_versions=api_versions or ())
+    try:
+        found = asyncio.run(
+            rendered(
+                Wanted(obj=obj, namespace=where, given=given), cluster=None, lookup=lookup, offline=offline
+            )
+        )
+    except ReconcileError as error:
+        raise CommandError(str(error)) from None
+    shown = [masked(item) for item in (*found.crds, *found.objects, *hooks_of(found))]
+
+    def text() -> None:
+        for item in shown:
+            typer.echo(f"---\n{as_yaml(item)}", nl=False)
+
+    show(shown, output, text)
+
+
+def given_of(local: Path | None, overlay: Path | None, values_from: list[str] | None) -> Given:
+    """The files of the options. Raises CommandError for an entry that is none."""
+    values: dict[int, Path] = {}
+    for text in values_from or ():
+        index, sign, path = text.partition("=")
+        if not sign or not index.isdecimal():
+            raise CommandError(f"--values-from {text}: not of the form INDEX=FILE")
+        if not Path(path).is_file():
+            raise CommandError(f"--values-from {text}: there is no {path}")
+        values[int(index)] = Path(path)
+    return Given(source=local, overlay=overlay, values=values)
+
+
+def _is(obj: Object, resource: ResourceType, name: str) -> bool:
+    told = (obj.get("apiVersion"), obj.get("kind"), (obj.get("metadata") or {}).get("name"))
+    return told == (resource.api_version, resource.kind, name)
