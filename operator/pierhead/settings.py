@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     probe_address: Annotated[str, StringConstraints(pattern=r":\d{1,5}$")] = "0.0.0.0:8080"
     """`host:port` that serves /livez, /readyz and /metrics."""
 
-    kubernetes_connections: int = Field(default=64, ge=4)
+    kubernetes_connections: int = Field(default=32, ge=4)
     """Most requests to the API server under way; watches and the Lease have connections of their own."""
 
     default_service_account: str = "default"

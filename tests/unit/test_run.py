@@ -69,6 +69,13 @@ def test_a_process_without_credentials_ends_with_a_line_about_it() -> None:
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_what_others_load_for_the_command_line_is_not_in_memory() -> None:
+    ended = run_with(PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert {"kopf", "structlog.dev"} <= loaded
+    assert not loaded & {"kubernetes.config", "rich.console", "typer.main"}
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text(KUBECONFIG)

@@ -24,6 +24,7 @@ from pierhead.kube.inventory import Entry
 from pierhead.kube.plan import Action, Plan, plan
 from pierhead.kube.prune import prune
 from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, SECRETS, ResourceType
+from pierhead.kube.watch import slim
 from pierhead.kube.watch_set import WatchKey, WatchSet
 
 _METADATA_IS_ENOUGH = frozenset(
@@ -56,7 +57,7 @@ class ReleaseObjects:
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._live = LiveObjects()
         self._revisions = revisions
-        self._objects = WatchSet(client, self._live.handle)
+        self._objects = WatchSet(client, self._live.handle, keep=slim)
         self._secrets = WatchSet(client, revisions.handle)
 
     async def start(self, wake: Wake) -> None:

@@ -155,14 +155,15 @@ class LiveObjects:
         before = self._live.get(entry)
         if before is not None and before.version >= version and not (gone and before.uid == metadata["uid"]):
             return False
-        health = health_of(obj)
+        # The watch may have kept no more than the name of what is gone.
+        health = None if gone else health_of(obj)
         after = self._live[entry] = _Live(
             uid=metadata["uid"],
             version=version,
             generation=metadata.get("generation"),
             metadata=_metadata_of(obj),
-            status=health.status,
-            message=health.message[:_MESSAGE_LIMIT],
+            status=health.status if health else HealthStatus.NOT_FOUND,
+            message=health.message[:_MESSAGE_LIMIT] if health else "",
             gone=gone,
         )
         if before is None or gone or before.gone:

@@ -10,6 +10,7 @@ from pierhead.apps.live import LiveObjects
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.inventory import Entry
 from pierhead.kube.plan import Action, Step
+from pierhead.kube.watch import slim
 
 ONE, TWO = ObjectKey("team-a", "one"), ObjectKey("team-a", "two")
 MARKS = {"pierhead.dev/apprelease": "one"}
@@ -165,6 +166,13 @@ def test_a_deletion_that_the_list_after_a_gap_made_up_counts(live):
     live.verified(step(config_map(5)), config_map(5))
     live.handle("DELETED", config_map(5))
     assert live.suspects([CONFIG_MAP]) == {(CONFIG_MAP, 0)}
+
+
+def test_the_end_of_an_object_of_which_only_its_name_was_kept_counts(live):
+    """As a watch tells it that missed the event."""
+    live.verified(step(deployment(5)), deployment(5))
+    live.handle("DELETED", slim(deployment(5)))
+    assert live.suspects([Entry.of(deployment(5))]) == {(Entry.of(deployment(5)), 0)}
 
 
 def test_what_differs_is_a_suspect_at_its_version(live):
