@@ -18,9 +18,11 @@ COPY operator/pierhead/ /opt/pierhead/source/pierhead/
 RUN /opt/pierhead/bin/python -m compileall -q /opt/pierhead/source
 
 FROM ${PYTHON_BASE}
+# ssh asks who it runs as, and ends where nobody knows.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates git \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 65532 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin pierhead
 COPY --from=renderer /pierhead-renderer /usr/local/bin/pierhead-renderer
 COPY --from=packages /opt/pierhead /opt/pierhead
 COPY LICENSE /licenses/LICENSE

@@ -101,5 +101,18 @@ class Settings(BaseSettings):
     source_poll_seconds: float = Field(default=300, ge=1)
     """Time between looks at a source that names no interval."""
 
+    refused_source_networks: tuple[str, ...] = (
+        "0.0.0.0/8",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "::/127",
+        "fd00:ec2::/32",
+        "fe80::/10",
+        "ff00::/8",
+    )
+    """Networks that no source of an AppRelease may be in: out of the box the operator's own host and the
+    cloud's metadata, which must not answer to a tenant. Add what only the operator should reach."""
+
     allow_file_sources: bool = False
     """Whether `file://` sources are allowed: only where every tenant may read the operator's disk."""

@@ -172,6 +172,8 @@ class OperatorProcess:
             "renderer_path": str(Binaries().path("pierhead-renderer")),
             "artifact_directory": str(self._sandbox.directory / f"{self._name}-artifacts"),
             "allow_file_sources": True,
+            # All that a sandbox has is on the loopback.
+            "refused_source_networks": ["169.254.0.0/16"],
             "batch_poll_seconds": 0.5,
             "batch_settle_seconds": 5,
             **self._settings,

@@ -22,7 +22,8 @@ from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
 from pierhead.render.pool import RendererPool
 from pierhead.settings import Settings
-from pierhead.stores.http import HTTPFiles
+from pierhead.stores.networks import Networks
+from pierhead.stores.web import Web
 
 _MIB = 1024 * 1024
 
@@ -39,6 +40,8 @@ def app_release_reconciler(
 ) -> AppReleaseReconciler:
     """The reconciler, with nothing started yet."""
     store = ArtifactStore(settings.artifact_directory, limit_bytes=settings.artifact_cache_mib * _MIB)
+    networks = Networks(settings.refused_source_networks)
+    web = Web(networks)
     revisions = Revisions()
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     collaborators = Collaborators(
@@ -48,8 +51,15 @@ def app_release_reconciler(
         policy=policy,
         sources=Sources(
             store=store,
-            git=GitFetcher(store, allow_file=settings.allow_file_sources),
-            helm_repository=HelmRepositoryFetcher(store, HTTPFiles()),
+            fetchers={
+                "git": GitFetcher(
+                    store,
+                    networks,
+                    allow_file=settings.allow_file_sources,
+                    limit_bytes=settings.artifact_cache_mib * _MIB,
+                ),
+                "helm_repository": HelmRepositoryFetcher(store, web),
+            },
         ),
         aws=AwsScopes(sessions, policy, region=settings.aws_region),
         revisions=revisions,

@@ -13,16 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pierhead.apps import values as helm_values
+from pierhead.apps.accesses import Accesses
+from pierhead.apps.aws import AwsScopes
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.model.rendering import ValuesReference
-from pierhead.apps.model.sources import GitSource, Source
+from pierhead.apps.model.sources import Source
+from pierhead.apps.references import read_reference
 from pierhead.apps.sources.artifact import Artifact, inside
 from pierhead.apps.sources.fetcher import Provided, Sources
-from pierhead.apps.sources.git import Credentials
 from pierhead.engine.outcome import Invalid, ReconcileError, Transient
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.client import Client
-from pierhead.kube.errors import Forbidden, NotFound
+from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS
 
 _RENDERER_GENERATION = "1"
@@ -58,10 +60,11 @@ class Inputs:
 class InputReader:
     """Reads the inputs of one AppRelease."""
 
-    def __init__(self, sources: Sources, client: Client, *, interval: float) -> None:
+    def __init__(self, sources: Sources, client: Client, scopes: AwsScopes, *, interval: float) -> None:
         """`interval` is in seconds, between looks at the sources."""
         self._sources = sources
         self._client = client
+        self._accesses = Accesses(client, scopes)
         self._interval = interval
 
     async def read(self, spec: AppReleaseSpec, key: ObjectKey, *, force: bool) -> Inputs:
@@ -69,10 +72,12 @@ class InputReader:
 
         Raises Waiting while a source is first fetched; Invalid and Denied name the field at fault.
         """
-        source = await self._provide(spec.source, key, at="spec.source", force=force)
+        source = await self._provide(spec, spec.source, key, at="spec.source", force=force)
         overlay = None
         if spec.kustomize is not None and spec.kustomize.source is not None:
-            overlay = await self._provide(spec.kustomize.source, key, at="spec.kustomize.source", force=force)
+            overlay = await self._provide(
+                spec, spec.kustomize.source, key, at="spec.kustomize.source", force=force
+            )
         merged: Mapping[str, Any] = {}
         sensitive: set[str] = set()
         if spec.helm is not None:
@@ -95,34 +100,19 @@ class InputReader:
             sensitive=frozenset(sensitive),
         )
 
-    async def _provide(self, source: Source, key: ObjectKey, *, at: str, force: bool) -> Provided:
+    async def _provide(
+        self, spec: AppReleaseSpec, source: Source, key: ObjectKey, *, at: str, force: bool
+    ) -> Provided:
         if source.inline is not None:
             return self._sources.files(source.inline.files, at=f"{at}.inline.files")
         if source.config_map is not None:
             at = f"{at}.configMap"
             obj = await self._read(CONFIG_MAPS, source.config_map.name, key.namespace, at=at)
             return self._sources.config_map(source.config_map, obj, at=at)
-        credentials = await self._credentials(source.git, key.namespace, at=at) if source.git else None
+        field, access = await self._accesses.of(source, spec.aws, key.namespace, at=at)
         return self._sources.remote(
-            source,
-            credentials,
-            user=key,
-            interval=self._interval,
-            force=force,
-            at=f"{at}.git" if source.git else f"{at}.helmRepository",
+            source, access, user=key, interval=self._interval, force=force, at=f"{at}.{field}"
         )
-
-    async def _credentials(self, git: GitSource, namespace: str, *, at: str) -> Credentials | None:
-        if git.secret is None:
-            return None
-        at = f"{at}.git.secret"
-        data = (await self._read(SECRETS, git.secret.name, namespace, at=at)).get("data") or {}
-        missing = [name for name in ("username", "password") if name not in data]
-        if missing:
-            raise Invalid(
-                f"Secret {git.secret.name} has no key {missing[0]!r}", reason="KeyNotFound", field=at
-            )
-        return Credentials(_text(data["username"], at), _text(data["password"], at))
 
     async def _referred(self, reference: ValuesReference, namespace: str, at: str) -> dict[str, Any]:
         named = reference.config_map or reference.secret
@@ -145,19 +135,7 @@ class InputReader:
         return helm_values.parse(text, field=at)
 
     async def _read(self, resource: Any, name: str, namespace: str, *, at: str) -> Mapping[str, Any]:
-        """An object the spec names.
-
-        Raises, naming the field, Transient when there is none, since it may yet come, and Forbidden.
-        """
-        try:
-            return await self._client.get(resource, name, namespace)
-        except Forbidden as error:
-            error.field = at
-            raise
-        except NotFound as error:
-            raise Transient(
-                f"{resource.kind} {name} does not exist", reason="ReferenceNotFound", field=at
-            ) from error
+        return await read_reference(self._client, resource, name, namespace, at=at)
 
     def _file(self, artifact: Artifact, spec: AppReleaseSpec, index: int) -> dict[str, Any]:
         assert spec.helm is not None, "values files belong to helm"  # noqa: S101

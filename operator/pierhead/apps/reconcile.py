@@ -148,7 +148,9 @@ class AppReleaseReconciler:
             raise
 
     async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
-        reader = InputReader(self._with.sources, subject.client, interval=self._interval(spec))
+        reader = InputReader(
+            self._with.sources, subject.client, self._with.aws, interval=self._interval(spec)
+        )
         force = subject.reconcile_at != subject.memory.handled_reconcile_at
         # Before the read: it may end in an error, and what it began to fetch is not to be fetched again.
         subject.memory.handled_reconcile_at = subject.reconcile_at

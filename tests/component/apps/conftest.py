@@ -38,7 +38,12 @@ async def renderer(operator_binaries: Binaries) -> AsyncIterator[RendererPool]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(artifact_directory=tmp_path / "artifacts", allow_file_sources=True, source_poll_seconds=1)
+    return Settings(
+        artifact_directory=tmp_path / "artifacts",
+        allow_file_sources=True,
+        refused_source_networks=("169.254.0.0/16",),
+        source_poll_seconds=1,
+    )
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def read(sources, client):
         spec = {**BASE, **(changes or {})}
         if helm:
             spec["helm"] = {**spec["helm"], **helm}
-        reader = InputReader(sources, client, interval=60)
+        reader = InputReader(sources, client, None, interval=60)
         return await reader.read(AppReleaseSpec.model_validate(spec), KEY, force=False)
 
     return make
@@ -204,7 +204,7 @@ async def test_credentials_are_read_and_shown_to_nobody(read, client, sources):
     client.objects["Secret", "login"] = {"data": {"username": "cm9ib3Q=", "password": "aHVudGVyMg=="}}
     await read({"source": {"git": {"url": "https://git.example.com/x.git", "secret": {"name": "login"}}}})
     (credentials,) = sources.asked
-    assert (credentials.username, credentials.password) == ("robot", "hunter2")
+    assert credentials.login() == ("robot", "hunter2")
     assert "hunter2" not in repr(credentials)
 
 

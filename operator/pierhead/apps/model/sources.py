@@ -16,7 +16,17 @@ MANIFEST_LIMIT = 524_288
 _REFERENCE = r"^[0-9A-Za-z_/.@#+=%][0-9A-Za-z_/.@#+=%-]*$"
 """A branch or tag: no option of git, and none of the characters git gives a meaning."""
 
-GitURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^(https|file)://[!-~]+$")]
+VersionRangeText = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[-0-9A-Za-z.*+<>=!~^|, ]+$")
+]
+GitURL = Annotated[
+    str,
+    StringConstraints(
+        min_length=9,
+        max_length=1024,
+        pattern=r"^(https|file)://[!-~]+$|^ssh://([0-9A-Za-z_][0-9A-Za-z._-]*@)?[0-9A-Za-z][0-9A-Za-z.-]*(:[0-9]+)?/[!-~]+$",
+    ),
+]
 HTTPURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^https?://[!-~]+$")]
 
 
@@ -52,7 +62,7 @@ class ConfigMapSource(Model):
 class GitReference(Model):
     """What to check out: at most one of its fields. Defaults to the remote's HEAD."""
 
-    __rules__: ClassVar[tuple[Rule, ...]] = (at_most_one("branch", "tag", "commit"),)
+    __rules__: ClassVar[tuple[Rule, ...]] = (at_most_one("branch", "tag", "semver", "commit"),)
 
     branch: Annotated[str, StringConstraints(max_length=255, pattern=_REFERENCE)] | None = None
     """Branch whose newest commit is followed."""
@@ -60,25 +70,37 @@ class GitReference(Model):
     tag: Annotated[str, StringConstraints(max_length=255, pattern=_REFERENCE)] | None = None
     """Tag."""
 
+    semver: VersionRangeText | None = None
+    """Range whose newest tag is followed, such as `>=1.2 <2`; tags may begin with `v`."""
+
     commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$", max_length=40)] | None = None
     """Full commit id: the only reference that nobody can move."""
 
 
 class GitSource(Model):
-    """A Git repository over https."""
+    """A Git repository over https or ssh."""
 
     url: GitURL
-    """Where it is cloned from. `file://` works only where the operator's settings allow it."""
+    """Where it is cloned from: `https://…` or `ssh://git@host/…`. `file://` works only where the operator's
+    settings allow it."""
 
     ref: GitReference | None = None
     """What to check out. Defaults to the remote's HEAD."""
 
     secret: SecretName | None = None
-    """Secret with `username` and `password`, sent as HTTP basic authentication."""
+    """Secret. For https: `username` and `password`, sent as HTTP basic authentication, and `ca.crt`, a
+    certificate authority to trust beside the public ones. For ssh: `identity`, a private key, and
+    `known_hosts`."""
+
+    submodules: bool = False
+    """Whether submodules are checked out too, with the same credentials where they are on the same host.
+    Defaults to false: their folders are empty."""
 
 
 class HelmRepositorySource(Model):
-    """A chart in a classic Helm repository."""
+    """A chart in a classic Helm repository: exactly one of `version` and `semver` says which."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("version", "semver"),)
 
     url: HTTPURL
     """The repository, without `/index.yaml`."""
@@ -86,8 +108,17 @@ class HelmRepositorySource(Model):
     chart: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-zA-Z0-9._-]+$")]
     """The chart's name."""
 
-    version: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z.+-]+$")]
+    version: (
+        Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z.+-]+$")] | None
+    ) = None
     """The chart's exact version."""
+
+    semver: VersionRangeText | None = None
+    """Range whose newest version is followed, such as `>=1.2 <2`; it means what it means to Helm."""
+
+    secret: SecretName | None = None
+    """Secret with `username` and `password`, sent as HTTP basic authentication to the repository's own host,
+    and `ca.crt`, a certificate authority to trust beside the public ones; all of them optional."""
 
 
 class Source(Model):

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pierhead.engine.outcome import Invalid
@@ -36,6 +36,9 @@ class Artifact:
 
     path: Path
     """A directory, or a packaged chart."""
+
+    entity_tag: str | None = field(default=None, compare=False)
+    """What the next look may say that it knows."""
 
 
 class ArtifactStore:

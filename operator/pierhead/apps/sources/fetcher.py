@@ -13,14 +13,13 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from pierhead.apps.model.sources import ConfigMapSource, Source
+from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
-from pierhead.apps.sources.git import Credentials, GitFetcher
-from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import Invalid, ReconcileError, Transient, Waiting
 from pierhead.engine.resource import ObjectKey
@@ -30,6 +29,9 @@ FETCHING = "Fetching"
 
 RETRY_SECONDS = 15.0
 """Least time between two tries of a fetch that failed."""
+
+MOST_AT_ONCE = 16
+"""Fetches under way: after a restart every source is due."""
 
 _EARLY = 0.85
 """Part of an interval after which a look counts as due: looks are spread by a tenth, and the fetch that
@@ -44,6 +46,16 @@ class Provided:
 
     artifact: Artifact
     failure: ReconcileError | None = None
+
+
+class Fetcher(Protocol):
+    """Fetches the sources of one field of `Source`."""
+
+    async def fetch(self, source: Any, access: Access, known: Artifact | None) -> Artifact:
+        """What the source holds now; `known` is what it held at the last look, and is still in the store.
+
+        Raises ReconcileError, its field relative to the source.
+        """
 
 
 @dataclass(slots=True)
@@ -67,14 +79,15 @@ class Sources:
         self,
         *,
         store: ArtifactStore,
-        git: GitFetcher,
-        helm_repository: HelmRepositoryFetcher,
+        fetchers: Mapping[str, Fetcher],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`fetchers` are by the field of `Source` that they serve."""
         self._store = store
-        self._git = git
-        self._helm_repository = helm_repository
+        self._fetchers = fetchers
         self._monotonic = monotonic
+        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._named: dict[tuple[ObjectKey, str], str] = {}
         self._remotes: dict[str, _Remote] = {}
         self._wake: Callable[[ObjectKey], None] = lambda _key: None
 
@@ -92,13 +105,18 @@ class Sources:
 
     def forget(self, user: ObjectKey) -> None:
         """Drops what only this user fetched."""
-        for name in [name for name, remote in self._remotes.items() if user in remote.users]:
-            remote = self._remotes[name]
-            remote.users.discard(user)
-            if not remote.users:
-                del self._remotes[name]
-                if remote.task is not None:
-                    remote.task.cancel()
+        for place in [place for place in self._named if place[0] == user]:
+            self._leave(user, self._named.pop(place))
+
+    def _leave(self, user: ObjectKey, name: str) -> None:
+        remote = self._remotes.get(name)
+        if remote is None or any(who == user and held == name for (who, _), held in self._named.items()):
+            return
+        remote.users.discard(user)
+        if not remote.users:
+            del self._remotes[name]
+            if remote.task is not None:
+                remote.task.cancel()
 
     def fetching(self, user: ObjectKey) -> bool:
         """Whether a source that this user names is being fetched now."""
@@ -142,7 +160,7 @@ class Sources:
     def remote(
         self,
         source: Source,
-        credentials: Credentials | None,
+        access: Access,
         *,
         user: ObjectKey,
         interval: float,
@@ -153,7 +171,10 @@ class Sources:
 
         Raises what the fetch raised while none has succeeded, and Waiting while the first is under way.
         """
-        name = _identity(source, credentials)
+        name = _identity(source, access)
+        before, self._named[user, at] = self._named.get((user, at)), name
+        if before is not None and before != name:
+            self._leave(user, before)
         remote = self._remotes.setdefault(name, _Remote())
         remote.users.add(user)
         if remote.artifact is not None and self._store.find(remote.artifact.digest) is None:
@@ -161,7 +182,7 @@ class Sources:
         due = remote.began + _pause(remote.failure, interval)
         if remote.task is None and (force or self._monotonic() >= due):
             remote.began = self._monotonic()
-            remote.task = asyncio.create_task(self._refresh(remote, source, credentials))
+            remote.task = asyncio.create_task(self._refresh(remote, source, access))
         remote.forced |= force and remote.task is not None
         failure = None if remote.failure is None else _placed(remote.failure, at)
         if remote.artifact is not None:
@@ -170,10 +191,11 @@ class Sources:
             raise failure
         raise Waiting("fetching the source", reason=FETCHING)
 
-    async def _refresh(self, remote: _Remote, source: Source, credentials: Credentials | None) -> None:
+    async def _refresh(self, remote: _Remote, source: Source, access: Access) -> None:
         before, failure = remote.artifact, None
         try:
-            remote.artifact = await self._fetch(source, credentials, before)
+            async with self._slots:
+                remote.artifact = await self._fetch(source, access, before)
         except ReconcileError as error:
             failure = error
         except OSError as error:
@@ -193,13 +215,11 @@ class Sources:
             for user in remote.users:
                 self._wake(user)
 
-    def _fetch(
-        self, source: Source, credentials: Credentials | None, known: Artifact | None
-    ) -> Awaitable[Artifact]:
-        if source.git is not None:
-            return self._git.fetch(source.git.url, source.git.ref, credentials)
-        if source.helm_repository is not None:
-            return self._helm_repository.fetch(source.helm_repository, known)
+    def _fetch(self, source: Source, access: Access, known: Artifact | None) -> Awaitable[Artifact]:
+        for name, fetcher in self._fetchers.items():
+            part = getattr(source, name)
+            if part is not None:
+                return fetcher.fetch(part, access, known)
         raise AssertionError("only sources on the network are fetched")
 
 
@@ -217,6 +237,5 @@ def _placed(error: ReconcileError, at: str) -> ReconcileError:
     return placed
 
 
-def _identity(source: Source, credentials: Credentials | None) -> str:
-    held = f"{credentials.username}\0{credentials.password}" if credentials is not None else ""
-    return hashlib.sha256(f"{source.model_dump_json()}\0{held}".encode()).hexdigest()
+def _identity(source: Source, access: Access) -> str:
+    return hashlib.sha256(f"{source.model_dump_json()}\0{access.fingerprint}".encode()).hexdigest()

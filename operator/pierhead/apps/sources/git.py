@@ -1,210 +1,169 @@
-"""Git repositories over https, through git itself.
+"""Git repositories, through git itself.
 
-Invariant: a repository is hostile. Git runs without the machine's configuration, hooks, credential
-helpers or prompts, speaks only https (and file where the settings allow it), follows no redirect beyond
-the first request, and checks symbolic links out as text, so no file of an artifact leads out of it. Nobody
-is given a commit, known as it may be here, that their own address and credentials did not yield.
+Invariant: a repository is hostile (see `git_process`); no file of an artifact leads out of it, and one that
+is too large is refused before it is checked out. Nobody is given a commit, known as it may be here, that
+their own address and credentials did not yield.
 """
 
 import asyncio
-import hashlib
-import os
-import re
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from pierhead.apps.model.sources import GitReference
+from pierhead.apps.model.sources import GitReference, GitSource
+from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
-from pierhead.engine.outcome import Denied, Invalid, ReconcileError, Transient
+from pierhead.apps.sources.git_process import GitProcess
+from pierhead.engine.outcome import Denied, Invalid
+from pierhead.stores.networks import Networks
+from pierhead.stores.web import shown
+from pierhead.versions import VersionRange
 
-_DENIED = re.compile(r"Authentication failed|could not read (Username|Password)|returned error: 40[13]\b")
-_MISSING = re.compile(
-    r"couldn't find remote ref|not our ref|does not appear to be a git repository|' not found"
-    r"|returned error: 404\b"
-)
-_SETTINGS = {
-    "core.hooksPath": "/dev/null",
-    "core.symlinks": "false",
-    "core.fsmonitor": "false",
-    "credential.helper": "",
-    "fetch.fsckObjects": "true",
-    "http.followRedirects": "initial",
-    "http.lowSpeedLimit": "1000",
-    "http.lowSpeedTime": "20",
-    "gc.auto": "0",
-    "safe.directory": "*",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """HTTP basic authentication."""
-
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "Credentials(…)"
+MOST_FILES = 50_000
+_TAGS = "refs/tags/"
+_PEELED = "^{}"
 
 
 class GitFetcher:
     """Fetches single commits, shallow."""
 
-    def __init__(self, store: ArtifactStore, *, allow_file: bool, timeout_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        networks: Networks,
+        *,
+        allow_file: bool,
+        limit_bytes: int = 512 * 1024 * 1024,
+        timeout_seconds: float = 60,
+    ) -> None:
+        """`limit_bytes` bounds a checkout, and each file that git writes."""
         self._store = store
-        self._protocols = "https:file" if allow_file else "https"
+        self._networks = networks
+        self._protocols = "https:ssh:file" if allow_file else "https:ssh"
+        self._limit = limit_bytes
         self._timeout = timeout_seconds
-        self._given: dict[str, str] = {}
 
-    async def fetch(self, url: str, ref: GitReference | None, credentials: Credentials | None) -> Artifact:
-        """The files of the commit that `ref` names now.
+    async def fetch(self, source: GitSource, access: Access, known: Artifact | None) -> Artifact:
+        """The files of the commit that the reference names now.
 
-        Raises Invalid when the repository or reference does not exist, Denied when it is not for us,
-        Transient when it cannot be reached in time; fields are relative to the source.
+        A commit that is `known` is not asked for again. Raises Invalid when the repository or reference does
+        not exist, Denied when it is not for us, Transient when it cannot be reached in time; fields are
+        relative to the source.
         """
+        url, ref = source.url, source.ref
         if url.startswith("file:") and "file" not in self._protocols:
             raise Denied(
                 "file:// sources are off in this operator (setting allow_file_sources)",
                 reason="SourceDenied",
                 field="url",
             )
-        environment = self._environment(credentials)
-        name = _name(ref)
-        listed = await self._git(
-            "ls-remote", "--quiet", "--", url, *_patterns(ref), environment=environment, url=url
-        )
-        commit = ref.commit if ref is not None and ref.commit else _commit(listed, ref, url)
-        digest = f"sha1:{commit}"
-        who = _fingerprint(url, ref, credentials)
-        found = self._store.find(digest) if self._given.get(who) == commit else None
-        if found is None:
-            found = await self._checkout(url, commit, digest, environment)
-            self._given[who] = commit
-        return Artifact(revision=f"{name}@{commit}", digest=digest, path=found)
-
-    async def _checkout(self, url: str, commit: str, digest: str, environment: Mapping[str, str]) -> Path:
-        scratch = Path(tempfile.mkdtemp(prefix="pierhead-git-"))
+        if known is not None and ref is not None and ref.commit and self._has(known):
+            return known
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="pierhead-git-"))
         try:
-            repository, tree = scratch / "repository", scratch / "tree"
-            tree.mkdir()
-            await self._git("init", "--quiet", "--bare", str(repository), environment=environment, url=url)
-            at = ("--git-dir", str(repository))
-            await self._git(
-                *at,
-                "fetch",
-                "--quiet",
-                "--no-tags",
-                "--depth=1",
-                "--",
+            git = GitProcess(
                 url,
-                commit,
-                environment=environment,
-                url=url,
+                access,
+                folder=folder,
+                protocols=self._protocols,
+                limit_bytes=self._limit,
+                seconds=self._timeout,
             )
-            await self._git(
-                *at,
-                "--work-tree",
-                str(tree),
-                "checkout",
-                "--quiet",
-                "--force",
-                commit,
-                environment=environment,
-                url=url,
-            )
-
-            def write(target: Path) -> None:
-                shutil.copytree(tree, target, symlinks=True, dirs_exist_ok=True)
-
-            return await asyncio.to_thread(self._store.put, digest, write)
+            await git.prepare(self._networks)
+            name, commit = await _resolve(git, url, ref)
+            revision, digest = f"{name}@{commit}", f"sha1:{commit}"
+            if source.submodules:
+                digest += "+submodules"
+            if known is not None and known.digest == digest and self._has(known):
+                return Artifact(revision=revision, digest=digest, path=known.path)
+            path = await self._checkout(git, folder, source, commit, digest)
+            return Artifact(revision=revision, digest=digest, path=path)
         finally:
-            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def _git(self, *arguments: str, environment: Mapping[str, str], url: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            "git",
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=dict(environment),
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(self._timeout):
-                output, errors = await process.communicate()
-        except TimeoutError:
-            raise Transient(
-                f"{url} did not answer within {self._timeout:g}s", reason="SourceUnreachable"
-            ) from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode != 0:
-            raise _error(url, errors.decode(errors="replace"))
-        return output.decode(errors="replace")
+    def _has(self, known: Artifact) -> bool:
+        return self._store.find(known.digest) is not None
 
-    def _environment(self, credentials: Credentials | None) -> dict[str, str]:
-        settings = dict(_SETTINGS)
-        environment = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-            "HOME": "/nonexistent",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ALLOW_PROTOCOL": self._protocols,
-            "LC_ALL": "C",
-        }
-        if credentials is not None:
-            # A helper that echoes two variables: the password is in no argument and no file.
-            settings["credential.helper"] = (
-                '!f() { echo "username=$PIERHEAD_GIT_USERNAME"; echo "password=$PIERHEAD_GIT_PASSWORD"; }; f'
+    async def _checkout(
+        self, git: GitProcess, folder: Path, source: GitSource, commit: str, digest: str
+    ) -> Path:
+        repository, tree = folder / "repository", folder / "tree"
+        tree.mkdir()
+        await git.run("init", "--quiet", "--bare", str(repository))
+        at = ("--git-dir", str(repository))
+        await git.run(*at, "fetch", "--quiet", "--no-tags", "--depth=1", "--", source.url, commit)
+        _bounded(await git.run(*at, "ls-tree", "-r", "-l", "-z", commit), source.url, self._limit)
+        within = (*at, "--work-tree", str(tree))
+        await git.run(*within, "checkout", "--quiet", "--force", commit)
+        if source.submodules:
+            # Submodules whose addresses are relative begin at this one.
+            await git.run(*at, "config", "remote.origin.url", source.url)
+            update = ("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
+            await git.run(*within, *update, cwd=tree)
+
+        def write(target: Path) -> None:
+            ignored = shutil.ignore_patterns(".git")
+            shutil.copytree(tree, target, symlinks=True, dirs_exist_ok=True, ignore=ignored)
+
+        return await asyncio.to_thread(self._store.put, digest, write)
+
+
+async def _resolve(git: GitProcess, url: str, ref: GitReference | None) -> tuple[str, str]:
+    """How people call what the reference names, and its commit. Raises Invalid where it names nothing."""
+    if ref is not None and ref.commit:
+        return "commit", ref.commit
+    listed = await git.run("ls-remote", "--quiet", "--", url, *_patterns(ref))
+    lines = [line.split("\t", 1) for line in listed.splitlines() if "\t" in line]
+    names = {name: commit for commit, name in lines}
+    if ref is not None and ref.semver:
+        tag = _newest(ref.semver, names)
+        if tag is None:
+            raise Invalid(
+                f"{shown(url)} has no tag in the range {ref.semver!r}",
+                reason="VersionNotFound",
+                field="ref.semver",
             )
-            environment["PIERHEAD_GIT_USERNAME"] = credentials.username
-            environment["PIERHEAD_GIT_PASSWORD"] = credentials.password
-        environment["GIT_CONFIG_COUNT"] = str(len(settings))
-        for index, (key, value) in enumerate(settings.items()):
-            environment[f"GIT_CONFIG_KEY_{index}"] = key
-            environment[f"GIT_CONFIG_VALUE_{index}"] = value
-        return environment
-
-
-def _fingerprint(url: str, ref: GitReference | None, credentials: Credentials | None) -> str:
-    """Who asks for what, without the password."""
-    who = f"{credentials.username}\0{credentials.password}" if credentials is not None else ""
-    what = ref.model_dump_json() if ref is not None else ""
-    return hashlib.sha256(f"{url}\0{what}\0{who}".encode()).hexdigest()
+        return tag, _commit(names, f"{_TAGS}{tag}")
+    if ref is None or not (ref.branch or ref.tag):
+        name, full = "HEAD", "HEAD"
+    elif ref.branch:
+        name, full = ref.branch, f"refs/heads/{ref.branch}"
+    else:
+        name, full = str(ref.tag), f"{_TAGS}{ref.tag}"
+    if full not in names:
+        raise Invalid(f"{shown(url)} has no {name!r}", reason="ReferenceNotFound", field="ref")
+    return name, _commit(names, full)
 
 
 def _patterns(ref: GitReference | None) -> tuple[str, ...]:
     if ref is not None and ref.branch:
         return (f"refs/heads/{ref.branch}",)
     if ref is not None and ref.tag:
-        return (f"refs/tags/{ref.tag}", f"refs/tags/{ref.tag}^{{}}")
+        return (f"{_TAGS}{ref.tag}", f"{_TAGS}{ref.tag}{_PEELED}")
+    if ref is not None and ref.semver:
+        return (f"{_TAGS}*",)
     return ("HEAD",)
 
 
-def _name(ref: GitReference | None) -> str:
-    if ref is None:
-        return "HEAD"
-    return ref.branch or ref.tag or "commit"
+def _newest(semver: str, names: dict[str, str]) -> str | None:
+    try:
+        wanted = VersionRange(semver)
+    except ValueError as error:
+        raise Invalid(str(error), reason="InvalidVersionRange", field="ref.semver") from None
+    return wanted.newest(name.removeprefix(_TAGS) for name in names if not name.endswith(_PEELED))
 
 
-def _commit(listed: str, ref: GitReference | None, url: str) -> str:
-    lines = [line.split("\t", 1) for line in listed.splitlines() if "\t" in line]
-    if not lines:
-        raise Invalid(f"{url} has no {_name(ref)!r}", reason="ReferenceNotFound", field="ref")
+def _commit(names: dict[str, str], full: str) -> str:
     # An annotated tag is listed twice; the peeled line is the commit.
-    return next((sha for sha, name in lines if name.endswith("^{}")), lines[0][0])
+    return names.get(full + _PEELED) or names[full]
 
 
-def _error(url: str, text: str) -> ReconcileError:
-    if _DENIED.search(text):
-        return Denied(f"{url} refused our credentials", reason="SourceDenied", field="secret")
-    if _MISSING.search(text):
-        return Invalid(f"{url} or its reference does not exist", reason="SourceNotFound")
-    return Transient(f"{url} cannot be fetched", reason="SourceUnreachable")
+def _bounded(listed: str, url: str, limit: int) -> None:
+    """Raises Invalid for a tree that is too large; `listed` are lines of `git ls-tree -l -z`."""
+    sizes = [line.partition("\t")[0].split()[-1] for line in listed.split("\0") if line]
+    total = sum(int(size) for size in sizes if size.isdigit())
+    if total > limit or len(sizes) > MOST_FILES:
+        raise Invalid(
+            f"{shown(url)} holds {len(sizes)} files of {total} bytes, and {MOST_FILES} of {limit} are taken",
+            reason="SourceTooLarge",
+        )

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from pierhead.apps.model.sources import Source
+from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.apps.sources.fetcher import RETRY_SECONDS, Sources
-from pierhead.apps.sources.git import Credentials
 from pierhead.engine.outcome import Denied, Invalid, Transient, Waiting
 from pierhead.engine.resource import ObjectKey
 
+NOBODY = Access()
 ONE, TWO = ObjectKey("a", "one"), ObjectKey("b", "two")
 GIT = Source.model_validate({"git": {"url": "https://git.example.com/x.git"}})
 CHART = Source.model_validate(
@@ -51,10 +52,10 @@ async def lab(tmp_path):
     clock, woken = Clock(), []
     store = ArtifactStore(tmp_path / "store", limit_bytes=1 << 20)
     remote = Remote(store)
-    sources = Sources(store=store, git=remote, helm_repository=remote, monotonic=clock)
+    sources = Sources(store=store, fetchers={"git": remote, "helm_repository": remote}, monotonic=clock)
     sources.start(woken.append)
 
-    def ask(user=ONE, source=GIT, *, interval=60.0, force=False, credentials=None, at="spec.source.git"):
+    def ask(user=ONE, source=GIT, *, interval=60.0, force=False, credentials=NOBODY, at="spec.source.git"):
         return sources.remote(source, credentials, user=user, interval=interval, force=force, at=at)
 
     async def ended():
@@ -87,7 +88,7 @@ async def test_the_first_fetch_is_waited_for_and_wakes_all_who_wait(lab):
 
 async def test_other_credentials_are_another_fetch(lab):
     await fetched(lab)
-    await fetched(lab, user=TWO, credentials=Credentials("a", "b"))
+    await fetched(lab, user=TWO, credentials=Access("login", {"username": "a"}))
     assert lab.remote.calls == 2
 
 
@@ -291,3 +292,23 @@ async def test_an_inline_path_that_leads_out_names_the_field(lab):
     with pytest.raises(Invalid) as raised:
         lab.sources.files({"a/../../b": "x"}, at="spec.source.inline.files")
     assert raised.value.field == "spec.source.inline.files"
+
+
+async def test_who_names_another_source_leaves_the_one_before(lab):
+    """Otherwise every edit of a spec, and every rotated password, would be followed for ever."""
+    await fetched(lab)
+    lab.ask(TWO)
+    await fetched(lab, source=CHART)
+    assert sorted(len(remote.users) for remote in lab.sources._remotes.values()) == [1, 1]
+    lab.ask(TWO, source=CHART)
+    assert [remote.users for remote in lab.sources._remotes.values()] == [{ONE, TWO}]
+
+
+async def test_a_source_named_in_two_places_stays_while_one_names_it(lab):
+    await fetched(lab)
+    lab.ask(at="spec.kustomize.source.git")
+    with pytest.raises(Waiting):
+        lab.ask(source=CHART)
+    assert len(lab.sources._remotes) == 2
+    lab.sources.forget(ONE)
+    assert lab.sources._remotes == {}

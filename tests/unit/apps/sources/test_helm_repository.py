@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.apps.model.sources import HelmRepositorySource
+from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
 from pierhead.engine.outcome import Invalid
-from pierhead.stores.http import Fetched
+from pierhead.stores.web import Fetched
+from support.app_sources import chart_files, packaged
 
-CHART = b"a chart, for all that this knows"
+CHART = packaged(chart_files())
+NOBODY = Access()
 DIGEST = hashlib.sha256(CHART).hexdigest()
 URL = "https://charts.example.com/stable"
 
@@ -24,10 +27,17 @@ class Files:
     def __init__(self, index: bytes) -> None:
         self.index = index
         self.asked: list[str] = []
+        self.authorized: list[str | None] = []
 
-    async def fetch(self, url: str, *, limit: int) -> Fetched:
+    async def fetch(
+        self, url: str, *, limit: int, entity_tag=None, authorization=None, trust=None
+    ) -> Fetched | None:
         self.asked.append(url)
-        return Fetched(self.index if url.endswith("index.yaml") else CHART, None)
+        self.authorized.append(authorization)
+        if not url.endswith("index.yaml"):
+            return Fetched(CHART, None)
+        tag = hashlib.sha256(self.index).hexdigest()
+        return None if entity_tag == tag else Fetched(self.index, tag)
 
 
 def index(*versions: dict[str, object], chart: str = "shop") -> bytes:
@@ -65,7 +75,7 @@ GOOD = {"version": "1.0.0", "urls": ["shop-1.0.0.tgz"], "digest": DIGEST}
 )
 async def test_a_version_is_found_where_the_index_says(fetcher, entry, asked, wanted):
     made, files = fetcher(index({"version": "2.0.0", "urls": ["other.tgz"]}, entry))
-    artifact = await made.fetch(source(wanted), None)
+    artifact = await made.fetch(source(wanted), NOBODY, None)
     assert files.asked == [f"{URL}/index.yaml", asked]
     assert artifact.digest == f"sha256:{DIGEST}"
     assert artifact.path.read_bytes() == CHART
@@ -73,8 +83,8 @@ async def test_a_version_is_found_where_the_index_says(fetcher, entry, asked, wa
 
 async def test_a_version_that_is_here_is_not_asked_for_again(fetcher):
     made, files = fetcher(index(GOOD))
-    known = await made.fetch(source(), None)
-    assert await made.fetch(source(), known) == known
+    known = await made.fetch(source(), NOBODY, None)
+    assert await made.fetch(source(), NOBODY, known) == known
     assert len(files.asked) == 2
 
 
@@ -106,7 +116,7 @@ async def test_a_version_that_is_here_is_not_asked_for_again(fetcher):
 async def test_what_is_wrong_with_an_index_is_told(fetcher, content, reason, field):
     made, _ = fetcher(content)
     with pytest.raises(Invalid) as raised:
-        await made.fetch(source(), None)
+        await made.fetch(source(), NOBODY, None)
     assert (raised.value.reason, raised.value.field) == (reason, field)
 
 
@@ -127,8 +137,51 @@ async def test_any_index_gives_a_chart_or_a_refusal(tmp_path_factory, document):
     files = Files(json.dumps({"entries": document}).encode())
     store = ArtifactStore(tmp_path_factory.getbasetemp() / "any-index", limit_bytes=1 << 20)
     try:
-        artifact = await HelmRepositoryFetcher(store, files).fetch(source(), None)
+        artifact = await HelmRepositoryFetcher(store, files).fetch(source(), NOBODY, None)
     except Invalid as error:
         assert error.reason in {"InvalidIndex", "ChartNotFound", "VersionNotFound", "DigestMismatch"}  # noqa: PT017
     else:
         assert artifact.revision == "shop-1.0.0"
+
+
+async def test_a_range_is_followed_at_the_price_of_a_conditional_request(fetcher):
+    made, files = fetcher(index(GOOD, {**GOOD, "version": "2.0.0-rc.1"}, {**GOOD, "version": "0.9.0"}))
+    asked = HelmRepositorySource(url=URL, chart="shop", semver=">=0.1")
+    known = await made.fetch(asked, NOBODY, None)
+    assert known.revision == "shop-1.0.0"
+    files.asked.clear()
+    assert await made.fetch(asked, NOBODY, known) is known
+    assert files.asked == [f"{URL}/index.yaml"]
+    files.index = index(GOOD, {**GOOD, "version": "1.1.0"})
+    newer = await made.fetch(asked, NOBODY, known)
+    assert newer.revision == "shop-1.1.0"
+
+
+async def test_an_index_that_says_the_same_in_other_words_fetches_no_chart(fetcher):
+    made, files = fetcher(index(GOOD))
+    asked = HelmRepositorySource(url=URL, chart="shop", semver="*")
+    known = await made.fetch(asked, NOBODY, None)
+    files.index = index(GOOD, {**GOOD, "version": "0.1.0"})
+    files.asked.clear()
+    assert await made.fetch(asked, NOBODY, known) == known
+    assert files.asked == [f"{URL}/index.yaml"]
+
+
+async def test_a_range_without_a_version_is_told(fetcher):
+    made, _ = fetcher(index(GOOD))
+    for semver, reason in ((">=2", "VersionNotFound"), ("newest", "InvalidVersionRange")):
+        with pytest.raises(Invalid) as raised:
+            await made.fetch(HelmRepositorySource(url=URL, chart="shop", semver=semver), NOBODY, None)
+        assert (raised.value.reason, raised.value.field) == (reason, "semver")
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"), [("shop-1.0.0.tgz", True), ("https://cdn.example.com/a.tgz", False)]
+)
+async def test_credentials_are_for_the_repository_alone(fetcher, url, sent):
+    made, files = fetcher(index({**GOOD, "urls": [url]}))
+    login = Access("login", {"username": "robot", "password": "hunter2"})
+    await made.fetch(source(), login, None)
+    assert [authorization is not None for authorization in files.authorized] == [True, sent]
+    with pytest.raises(Invalid, match="Secret login has no key 'password'"):
+        await made.fetch(source(), Access("login", {"username": "robot"}), None)
