@@ -17,6 +17,9 @@ from pierhead_sandbox.sandbox import Sandbox
 
 MODELS = 40
 
+ENOUGH = 40
+"""Values that model and API server must both have taken, and both refused, for their agreement to tell."""
+
 
 def some_models() -> list[Shape]:
     """The same models in each run, of all the sizes the strategy makes."""
@@ -92,4 +95,5 @@ def test_model_and_api_server_agree(
         verdicts.append(ours is None)
 
     agree()
-    assert 0.2 < sum(verdicts) / len(verdicts) < 0.8, "the values should be good and bad alike"
+    # Their share moves with the code: hypothesis draws on the constants of the modules that are loaded.
+    assert min(verdicts.count(True), verdicts.count(False)) >= ENOUGH, "too few values of one verdict"
