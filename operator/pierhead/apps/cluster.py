@@ -8,20 +8,24 @@ may have them.
 from collections.abc import Iterable, Sequence
 
 from pierhead.apps.decide import Health
+from pierhead.apps.drift import Difference, difference
 from pierhead.apps.live import LiveObjects
-from pierhead.apps.objects import RELEASE_LABEL, belongs, owned, scaled_by_others
+from pierhead.apps.objects import RELEASE_LABEL, belongs
+from pierhead.apps.planning import Planner, check_rules, kept_by_rule
 from pierhead.apps.revisions import HELM_SECRETS, Revisions
 from pierhead.apps.subject import Subject
 from pierhead.apps.takeover import refuse_what_belongs_to_others, take_over_from_helm
 from pierhead.engine.outcome import Invalid, ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Object, ObjectKey
-from pierhead.kube.apply import apply_staged
+from pierhead.expressions import Expressions
+from pierhead.kube.apply import Applied, apply_staged
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.errors import Forbidden, NotFound, UnknownKind
 from pierhead.kube.inventory import Entry
-from pierhead.kube.plan import Action, Plan, plan
+from pierhead.kube.objects import changed_paths
+from pierhead.kube.plan import Action, Plan
 from pierhead.kube.prune import prune
 from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, SECRETS, ResourceType
 from pierhead.kube.watch import slim
@@ -56,6 +60,7 @@ class ReleaseObjects:
         self._discovery = discovery
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._live = LiveObjects()
+        self._expressions = Expressions()
         self._revisions = revisions
         self._objects = WatchSet(client, self._live.handle, keep=slim)
         self._secrets = WatchSet(client, revisions.handle)
@@ -85,16 +90,14 @@ class ReleaseObjects:
 
         Raises what any of them causes, told for every object; Invalid for another AppRelease's object.
         """
-        found = await plan(
-            subject.client,
-            self._discovery,
-            owned(scaled_by_others(objects), release=subject.release, namespace=subject.key.namespace),
-            namespace=subject.key.namespace,
-            dry_run=dry_run,
-            explain=explain,
-            known=self._live.known(subject.memory.objects or ()),
-            version_of=self._live.version_of,
-        )
+        found = await self._planner(subject).plan(objects, dry_run=dry_run, explain=explain)
+        return self._accepted(subject, found)
+
+    def _planner(self, subject: Subject) -> Planner:
+        check_rules(subject.rules, self._expressions)
+        return Planner(subject, self._discovery, self._live, self._expressions)
+
+    def _accepted(self, subject: Subject, found: Plan) -> Plan:
         error = found.error()
         if error is not None:
             raise error
@@ -138,6 +141,24 @@ class ReleaseObjects:
 
         Raises one error that tells every failure; what was applied stays.
         """
+        await self._applied(subject, wanted)
+
+    async def correct(self, subject: Subject, objects: Iterable[Object]) -> tuple[Difference, ...]:
+        """Puts back what somebody changed of these objects, which were applied once; what that was."""
+        wanted = self._accepted(subject, await self._planner(subject).correction(objects))
+        applied = await self._applied(subject, wanted)
+        found = []
+        for step in wanted.steps:
+            after = applied[step.entry].object
+            if step.action is Action.NOTHING or after is None:
+                continue
+            changes = changed_paths(step.live, after) if step.live is not None else step.changes
+            missing = step.live is None and not changes
+            if changes or missing:
+                found.append(difference(step.entry, None if missing else step.live or after, changes))
+        return tuple(found)
+
+    async def _applied(self, subject: Subject, wanted: Plan) -> dict[Entry, Applied]:
         await self._follow(subject, wanted.entries)
         result = await apply_staged(subject.client, self._discovery, wanted)
         steps = {step.entry: step for step in wanted.steps}
@@ -149,19 +170,23 @@ class ReleaseObjects:
             raise error
         subject.memory.objects = wanted.entries
         subject.memory.compared = frozenset()
+        return {done.entry: done for done in result.applied}
 
-    async def compare(self, subject: Subject, wanted: Plan) -> None:
+    async def compare(self, subject: Subject, wanted: Plan) -> tuple[Difference, ...]:
         """Takes for verified what is as a plan (an explained one) wants it, and remembers what is not."""
         await self._follow(subject, wanted.entries)
+        found = []
         for step in wanted.steps:
             # A step that changes nothing but who owns a field is no drift.
             same = step.action is Action.NOTHING or (step.action is Action.UPDATE and not step.changes)
             if not same:
                 self._live.differs(step.entry)
+                found.append(difference(step.entry, step.live or step.answer, step.changes))
             elif step.answer is not None:
                 self._live.verified(step, step.answer)
         subject.memory.objects = wanted.entries
         subject.memory.compared = self._live.suspects(wanted.entries)
+        return tuple(found)
 
     async def _follow(self, subject: Subject, entries: Sequence[Entry]) -> None:
         """Watches the kinds of these objects. Raises Forbidden where neither we nor the account may.
@@ -219,7 +244,10 @@ class ReleaseObjects:
             subject.client,
             self._discovery,
             stale,
-            owned=lambda obj: belongs(obj, release=subject.release, namespace=subject.key.namespace),
+            owned=lambda obj: (
+                belongs(obj, release=subject.release, namespace=subject.key.namespace)
+                and not kept_by_rule(obj, subject)
+            ),
         )
         for survivor in pruned.errors:
             error = survivor.error

@@ -340,6 +340,8 @@ def _in_sync(seen: Observation) -> Decision:
 
 
 def _kept_true(seen: Observation) -> Decision | None:
+    if seen.drift is None and seen.suspected and seen.drift_policy == "Correct":
+        return Decision(State.DRIFTED, Action.CORRECT, "Drifted", "putting back what somebody else changed")
     if seen.drift is None:
         return _verification()
     if not seen.drift or seen.drift_policy == "Ignore":

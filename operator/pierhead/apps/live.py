@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pierhead.apps.adoption import is_scaled
 from pierhead.apps.decide import Health
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.health import HealthStatus, health_of
@@ -45,6 +46,12 @@ class _Expectation:
     """The labels and annotations that the release sets."""
     digest: str
     """Of what was applied."""
+    basis: str
+    """Of what that was made of, where it is more than itself."""
+    once: bool
+    """Whether it is only to be there, whatever is in it."""
+    scaled: bool
+    """Whether an autoscaler had set its replicas."""
 
 
 class LiveObjects:
@@ -82,6 +89,9 @@ class LiveObjects:
             generation=live["metadata"].get("generation"),
             metadata={key: seen[key] for key in wanted if key in seen},
             digest=step.digest,
+            basis=step.basis,
+            once=step.once,
+            scaled=is_scaled(live),
         )
 
     def claim(self, owner: ObjectKey, entries: Iterable[Entry]) -> None:
@@ -109,6 +119,20 @@ class LiveObjects:
         """The version at which the object was verified, while nothing that matters changed since."""
         expected = self._expected.get(entry)
         return str(expected.version) if expected and _matches(self._live.get(entry), expected) else None
+
+    def undisturbed(self, entry: Entry, basis: str) -> Known | None:
+        """What was applied on this basis, while nothing that matters changed since."""
+        expected = self._expected.get(entry)
+        if expected is None or expected.basis != basis or not _matches(self._live.get(entry), expected):
+            return None
+        return Known(expected.digest, str(expected.version))
+
+    def scaled(self, entry: Entry) -> bool | None:
+        """Whether an autoscaler sets the object's replicas; None where that has to be looked up."""
+        expected = self._expected.get(entry)
+        if expected is None or not _matches(self._live.get(entry), expected):
+            return None
+        return expected.scaled
 
     def keep(self, owner: ObjectKey, entries: Iterable[Entry]) -> None:
         """Drops what is known of any other object of this owner."""
@@ -175,6 +199,8 @@ class LiveObjects:
 def _matches(live: _Live | None, expected: _Expectation | None) -> bool:
     if live is None or expected is None or live.gone:
         return False
+    if expected.once:
+        return True
     if live.version == expected.version:
         return True
     if live.generation is None or live.generation != expected.generation:

@@ -6,7 +6,7 @@ manifest's objects, with the release's account.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from typing import Any
 
 from pierhead.apps.approval import live_digest, plan_status
 from pierhead.apps.cluster import ReleaseObjects
+from pierhead.apps.drift import Difference, joined
 from pierhead.apps.history import StoredRevision
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
@@ -145,14 +146,13 @@ class Operations:
         """Compares the newest revision with the cluster."""
         stored = await self._read_latest(subject)
         plan = await self._objects.plan(subject, await self._renderer.objects_of(stored), explain=True)
-        await self._objects.compare(subject, plan)
+        self._tell(subject, await self._objects.compare(subject, plan), at=None)
 
     async def correct(self, subject: Subject) -> None:
         """Applies what differs from the newest revision."""
         stored = await self._read_latest(subject)
-        await self._objects.apply(
-            subject, await self._objects.plan(subject, await self._renderer.objects_of(stored))
-        )
+        found = await self._objects.correct(subject, await self._renderer.objects_of(stored))
+        self._tell(subject, found, at=self._clock())
 
     async def finish(self, subject: Subject, *, on_trial: bool = False) -> None:
         """Deletes what is no longer part of the release, and marks the newest revision deployed.
@@ -248,11 +248,16 @@ class Operations:
             subject.memory.remember([])
         return survivors
 
+    def _tell(self, subject: Subject, found: Sequence[Difference], *, at: datetime | None) -> None:
+        """Remembers what others changed, and when that was put back."""
+        subject.memory.drift = joined(subject.memory.drift or (), found, at=at)
+
     async def _begin(self, subject: Subject, revision: Release, plan: Plan) -> None:
         """Takes the lock, which is the pending revision, and applies."""
         created = await subject.history.create(revision)
         subject.memory.store(StoredRevision.of(created))
         subject.memory.pending = created
+        subject.memory.drift = ()
         await self._apply(subject, plan)
         subject.memory.applied = revision.revision
 

@@ -13,6 +13,8 @@ from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.decide import Action, Decision, Gate, Observation, Retry, State, decide, last_tried
+from pierhead.apps.drift import drift_status
+from pierhead.apps.drift import remembered as remembered_drift
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
@@ -20,6 +22,7 @@ from pierhead.apps.model.delivery import Health as HealthSpec
 from pierhead.apps.model.delivery import Install as InstallSpec
 from pierhead.apps.model.delivery import Retry as RetrySpec
 from pierhead.apps.model.delivery import Rollback as RollbackSpec
+from pierhead.apps.model.objects import rules_of
 from pierhead.apps.names import release_name
 from pierhead.apps.operations import Operations
 from pierhead.apps.report import conditions_of, remembered_attempt, status_of
@@ -129,7 +132,7 @@ class AppReleaseReconciler:
         if spec.suspend:
             suspended = not_ready("Suspended", "spec.suspend is set: the application is left as it is")
             return Outcome(status=_own(resource.status), conditions=(suspended, *_kept(resource.status)))
-        subject = self._subject(resource, prune=spec.prune, history_limit=spec.history_limit)
+        subject = self._subject(resource, spec)
         await resource.add_finalizer(FINALIZER)
         try:
             return await self._converge(resource, subject, spec)
@@ -190,6 +193,7 @@ class AppReleaseReconciler:
 
     async def _observe(self, subject: Subject, spec: AppReleaseSpec, desired: str) -> Observation:
         memory, objects = subject.memory, self._with.objects
+        memory.rule(subject.rules)
         await self._recall(subject)
         history = tuple(stored.revision for stored in subject.revisions)
         timed = bool(history) and (history[-1].status.pending or history[-1].baking_since is not None)
@@ -204,6 +208,7 @@ class AppReleaseReconciler:
             begun=memory.begun[1] if timed and memory.begun else None,
             health=objects.health(subject),
             drift=None if drift is None else tuple(entry.label for entry in drift),
+            suspected=memory.objects is not None,
             now=self._clock(),
             timeout=timedelta(seconds=seconds(health.timeout)),
             bake=timedelta(seconds=seconds(health.bake or "0s")),
@@ -287,11 +292,13 @@ class AppReleaseReconciler:
         decision: Decision,
         interval: float,
     ) -> Outcome:
-        conditions = conditions_of(decision, seen, inputs)
+        drift = subject.memory.drift
+        drift = remembered_drift(resource.status) if drift is None else drift
+        conditions = conditions_of(decision, seen, inputs, drift)
         status = status_of(
             seen, inputs, release=subject.release, inventory=subject.memory.objects or subject.inventory
         )
-        status |= self._handled(resource)
+        status |= self._handled(resource) | drift_status(decision, drift)
         status |= _shown_plan(subject, seen, decision)
         after = interval
         if decision.deadline is not None:
@@ -338,7 +345,7 @@ class AppReleaseReconciler:
             return True
         return "deletionTimestamp" in namespace["metadata"]
 
-    def _subject(self, resource: Resource, *, prune: bool = True, history_limit: int = 10) -> Subject:
+    def _subject(self, resource: Resource, spec: AppReleaseSpec | None = None) -> Subject:
         release = release_name(resource.key.name)
         account = (resource.spec.get("serviceAccountName")) or None
         namespace = resource.key.namespace
@@ -355,8 +362,9 @@ class AppReleaseReconciler:
             client=client,
             annotations=resource.annotations,
             told_plan=resource.status.get("plan"),
-            prune=prune,
-            history_limit=history_limit,
+            prune=spec.prune if spec else True,
+            history_limit=spec.history_limit if spec else 10,
+            rules=tuple(spec.object_rules or ()) if spec else rules_of(resource.spec),
             remembered=remembered_attempt(resource.status),
         )
 

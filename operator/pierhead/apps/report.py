@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pierhead.apps.decide import REMEMBERED, Action, Attempt, Decision, Health, Observation, State, order_of
+from pierhead.apps.drift import Difference, drifted
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
@@ -19,7 +20,9 @@ _UP_TO_PEOPLE = frozenset({(State.UNMANAGED, Action.NOTHING), (State.AWAITING_AP
 """Neither under way nor at fault."""
 
 
-def conditions_of(decision: Decision, seen: Observation, inputs: Inputs) -> tuple[Condition, ...]:
+def conditions_of(
+    decision: Decision, seen: Observation, inputs: Inputs, drift: Sequence[Difference] = ()
+) -> tuple[Condition, ...]:
     """Ready and what belongs to it, and the conditions that are the kind's own."""
     found = list(_engine_conditions(decision, seen))
     if seen.latest is not None:
@@ -29,8 +32,7 @@ def conditions_of(decision: Decision, seen: Observation, inputs: Inputs) -> tupl
         found.append(Condition("SourceReady", "False", failure.reason, str(failure)))
     else:
         found.append(Condition("SourceReady", "True", "Fetched", inputs.source.revision))
-    if decision.state is State.DRIFTED and decision.action is Action.NOTHING:
-        found.append(Condition("Drifted", "True", "Drifted", decision.message))
+    found += drifted(decision, drift)
     problem = _problem_of_order(seen)
     if problem is not None:
         found.append(problem)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pierhead.apps.drift import Difference
 from pierhead.apps.history import StoredRevision
+from pierhead.apps.model.objects import ObjectRule
 from pierhead.apps.release import Release
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object, ObjectKey
@@ -51,6 +53,12 @@ class Memory:
     compared: frozenset[tuple[Entry, int]] = frozenset()
     """Objects, and their versions, that were compared with the newest revision and differ from it."""
 
+    drift: tuple[Difference, ...] | None = None
+    """What others changed of the newest revision; None until the status was read."""
+
+    ruled: tuple[ObjectRule, ...] | None = None
+    """The rules that its objects were applied or compared by."""
+
     begun: tuple[int, datetime] | None = None
     """The pending revision, and when this process first saw it."""
 
@@ -71,6 +79,12 @@ class Memory:
 
     written: dict[str, int] = field(default_factory=dict)
     """Newest resourceVersion we know of, by Secret name."""
+
+    def rule(self, rules: tuple[ObjectRule, ...]) -> None:
+        """Takes the rules of now; objects that were applied by others have to be looked at again."""
+        if self.ruled is not None and self.ruled != rules:
+            self.objects, self.applied = None, 0
+        self.ruled = rules
 
     def remember(self, revisions: Iterable[StoredRevision]) -> None:
         """Takes the history as it was read or written."""

@@ -159,6 +159,9 @@ class Observation:
     drift: tuple[str, ...] | None
     """Objects that differ from the deployed revision; None while nobody has looked."""
 
+    suspected: bool = False
+    """Whether nobody has looked because objects that were as they should be changed since."""
+
     now: datetime
     timeout: timedelta
     roll_back_on_failure: bool = True

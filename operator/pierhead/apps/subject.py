@@ -9,6 +9,7 @@ from typing import Any
 
 from pierhead.apps.decide import Attempt
 from pierhead.apps.history import History, StoredRevision
+from pierhead.apps.model.objects import ObjectRule
 from pierhead.apps.revisions import Memory
 from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import ObjectKey
@@ -38,6 +39,9 @@ class Subject:
 
     prune: bool = True
     """`spec.prune`."""
+
+    rules: tuple[ObjectRule, ...] = ()
+    """`spec.objectRules`."""
 
     history_limit: int = 10
     """`spec.historyLimit`."""

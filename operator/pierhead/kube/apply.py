@@ -1,21 +1,21 @@
 """Writes a plan: each object once, in order, and only those that change.
 
 Invariant: a later stage begins only after an earlier one is whole, with its CRDs established and their
-kinds served; what was applied is told even when something failed, and nothing is ever deleted here, not to
-force a change of an immutable field either.
+kinds served; what was applied is told even when something failed. Nothing is deleted here but what the plan
+says is to be replaced, and only that very object.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pierhead.engine.outcome import ReconcileError, Transient
+from pierhead.engine.outcome import ReconcileError, Transient, Waiting
 from pierhead.engine.resource import Object
 from pierhead.kube.answers import ApplyAnswer
 from pierhead.kube.bounded import CONCURRENCY, gathered
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
-from pierhead.kube.errors import KindNotServed, Rejected, UnknownKind
+from pierhead.kube.errors import AlreadyExists, KindNotServed, Rejected, UnknownKind
 from pierhead.kube.established import ESTABLISHED_SECONDS, established
 from pierhead.kube.failures import Failure, combined
 from pierhead.kube.health import HealthStatus, health_of
@@ -28,6 +28,9 @@ from pierhead.model import FIELD_MANAGER
 _DEFINITION = CUSTOM_RESOURCE_DEFINITIONS.kind
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
+_GONE_SECONDS = 5.0
+"""Until a deletion that takes its time is looked at again without an event."""
+
 _SCHEMA_SECONDS = 10.0
 """How long the API server may take to put a changed CRD's schema into effect."""
 
@@ -134,6 +137,8 @@ class _Writer:
             claim = claim_of(step.answer, self._field_manager) if step.answer else step.claim
             version = step.resource_version
             return Applied(step.entry, step.digest, version, changed=False, object=step.answer, claim=claim)
+        if step.action is Action.REPLACE:
+            await self._delete(step)
         answer = await self._send(step)
         live = answer.object
         changed = answer.created or lately_changed(answer, self._field_manager)
@@ -169,7 +174,29 @@ class _Writer:
 
     async def _sent(self, step: Step) -> ApplyAnswer:
         resource = step.resource or await self._resource(step)
+        if step.once:
+            return await self._created(step, resource)
         return await self._client.apply_answer(resource, step.object, field_manager=self._field_manager)
+
+    async def _created(self, step: Step, resource: ResourceType) -> ApplyAnswer:
+        """By a request that changes nothing where somebody was faster."""
+        try:
+            made = await self._client.create(resource, step.object)
+        except AlreadyExists:
+            live = await self._client.get(resource, step.entry.name, step.entry.namespace or None)
+            return ApplyAnswer(live, created=False, date=None, seconds=0.0)
+        return ApplyAnswer(made, created=True, date=None, seconds=0.0)
+
+    async def _delete(self, step: Step) -> None:
+        resource = step.resource or await self._resource(step)
+        entry = step.entry
+        gone = await self._client.delete(resource, entry.name, entry.namespace or None, uid=step.uid)
+        if not gone:
+            raise Waiting(
+                f"{entry.label} is being deleted, to be created again",
+                after=_GONE_SECONDS,
+                reason="Replacing",
+            )
 
     async def _resource(self, step: Step) -> ResourceType:
         return await self._discovery.resource_for(step.entry.api_version, step.entry.kind)

@@ -32,7 +32,11 @@ _GONE_STATUS = 410
 _SERVER_ERRORS = 500
 _MESSAGE_LIMIT = 8192
 # The last clause of a cause's message, so that an echoed value cannot pass for the API server's words.
-_IMMUTABLE = re.compile(r"(?:^|: )[\w.\[\]-]+ (?:is|are) immutable\b[^:\"]*$")
+_IMMUTABLE = re.compile(
+    r"(?:^|: )(?:[\w.\[\]-]+ (?:is|are) immutable\b[^:\"]*|cannot change roleRef)$"
+    r"|^Forbidden: (?:updates to statefulset spec for fields other than [^:]* are forbidden$"
+    r"|spec is immutable after creation )"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Cause:
     reason: str
     message: str
     field: str
+    immutable: bool = False
+    """Whether it says, in words of the API server's own, that the field never changes."""
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
@@ -191,6 +197,7 @@ def from_status(
             reason=cause.get("reason", ""),
             message="" if request.redact else cause.get("message", ""),
             field=cause.get("field", ""),
+            immutable=_IMMUTABLE.search(cause.get("message") or "") is not None,
         )
         for cause in details.get("causes") or ()
     )
@@ -263,10 +270,12 @@ def _redacted(request: Request, reason: str, causes: tuple[Cause, ...], details:
 def immutable_fields(error: ApiError) -> tuple[str, ...]:
     """The fields a 422 says can never change: `field is immutable`, or a CEL rule's `… is immutable`.
 
+    What StatefulSets, claims and role bindings say in other words counts too.
+
     Empty when anything else is wrong as well, for then replacing the object would not help.
     """
     if not isinstance(error, Rejected) or not error.causes:
         return ()
-    if not all(_IMMUTABLE.search(cause.message) for cause in error.causes):
+    if not all(cause.immutable for cause in error.causes):
         return ()
     return tuple(dict.fromkeys(cause.field for cause in error.causes))

@@ -7,7 +7,7 @@ any of them, else a change by somebody.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pierhead.engine.outcome import Denied, Invalid, ReconcileError, Throttled, Transient
+from pierhead.engine.outcome import Denied, Invalid, ReconcileError, Throttled, Transient, Waiting
 from pierhead.engine.resource import Object
 from pierhead.kube.errors import UnknownKind
 
@@ -44,12 +44,18 @@ def combined(failures: Sequence[Failure]) -> ReconcileError | None:
     message = "; ".join(f"{failure.label}: {failure.message}" for failure in failures)[:_MESSAGE_LIMIT]
     passing = [failure.error for failure in failures if not failure.error.terminal]
     if passing:
-        worst = passing[0]
-        if isinstance(worst, Throttled):
-            return Throttled(message, after=worst.after, reason=worst.reason)
-        if isinstance(worst, UnknownKind):
-            return UnknownKind(message)
-        return Transient(message, reason=worst.reason)
+        return _passing(passing[0], message)
     if all(isinstance(failure.error, Denied) for failure in failures):
         return Denied(message, reason=failures[0].error.reason)
     return Invalid(message, reason=failures[0].error.reason)
+
+
+def _passing(error: ReconcileError, message: str) -> ReconcileError:
+    """The same meaning, with the message of all."""
+    if isinstance(error, Throttled):
+        return Throttled(message, after=error.after, reason=error.reason)
+    if isinstance(error, UnknownKind):
+        return UnknownKind(message)
+    if isinstance(error, Waiting):
+        return Waiting(message, after=error.after, reason=error.reason)
+    return Transient(message, reason=error.reason)

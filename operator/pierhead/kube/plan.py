@@ -42,6 +42,8 @@ class Action(StrEnum):
     UPDATE = "Update"
     NOTHING = "Nothing"
     UNTRIED = "Untried"
+    REPLACE = "Replace"
+    """Delete the object at `Step.uid`, and create it anew: whoever planned it was told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,12 @@ class Step:
     """The live object's version, where it is known."""
     claim: str = ""
     """For NOTHING that needed no request: as it was known."""
+    uid: str = ""
+    """For REPLACE: the object to delete."""
+    once: bool = False
+    """Created where absent, and never changed: another's object of the name is left as it is."""
+    basis: str = ""
+    """Digest of what the object was made of, where that is more than itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pierhead.apps.model.delivery import Health, Install, Retry, Rollback
 from pierhead.apps.model.identity import AwsAccess
+from pierhead.apps.model.objects import ObjectRule
 from pierhead.apps.model.rendering import Helm, Kustomize
 from pierhead.apps.model.sources import Source
 from pierhead.apps.model.windows import Window
@@ -59,6 +60,9 @@ class AppReleaseSpec(Model):
 
     drift: Literal["Correct", "Report", "Ignore"] = "Correct"
     """What happens when somebody else changes an object of the release. Defaults to Correct."""
+
+    object_rules: Annotated[list[ObjectRule], Field(max_length=64)] | None = None
+    """How single objects are treated: replaced, kept, only created, or partly left to others."""
 
     drift_of_release: Literal["Keep", "Undo"] = "Undo"
     """What happens when somebody else makes a revision of the release, as `helm rollback` does.

@@ -10,6 +10,12 @@ from pydantic import Field, StringConstraints
 from pierhead.apps.model.plan import PlanStatus
 from pierhead.model import Model, Status
 
+MOST_OBJECTS = 10
+"""Objects that `drift` tells of."""
+
+MOST_FIELDS = 8
+"""Fields of each that are named."""
+
 
 class SourceStatus(Model):
     """What was fetched last."""
@@ -63,6 +69,27 @@ class AttemptStatus(Model):
     """The annotation pierhead.dev/reconcile-at at that time."""
 
 
+class DriftStatus(Model):
+    """One object that somebody else changed."""
+
+    object: Annotated[str, StringConstraints(max_length=640)]
+    """Kind, namespace and name."""
+
+    fields: list[Annotated[str, StringConstraints(max_length=256)]] | None = Field(
+        default=None, max_length=MOST_FIELDS
+    )
+    """JSON pointers of what was changed, the first few; none if the object was deleted."""
+
+    manager: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """The field manager who changed the first of them, where the object tells."""
+
+    corrected_at: (
+        Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"format": "date-time"})]
+        | None
+    ) = None
+    """When it was put back; not set while it is as others made it."""
+
+
 class AppReleaseStatus(Status):
     """What became of the application."""
 
@@ -80,6 +107,9 @@ class AppReleaseStatus(Status):
 
     rejected: RejectedStatus | None = None
     """The input that was rolled back, or that failed to install."""
+
+    drift: list[DriftStatus] | None = Field(default=None, max_length=MOST_OBJECTS)
+    """What others changed since the newest revision; the latest come first."""
 
     attempted: AttemptStatus | None = None
     """With `driftOfRelease: Keep`, what pierhead itself released last: what others did since is kept."""
