@@ -76,6 +76,22 @@ def test_what_others_load_for_the_command_line_is_not_in_memory() -> None:
     assert not loaded & {"kubernetes.config", "rich.console", "typer.main"}
 
 
+def test_every_kind_loads_in_the_process_without_what_the_command_line_needs() -> None:
+    program = """
+import importlib, sys, types
+import pierhead.__main__ as door
+sys.modules["pierhead.run"] = types.SimpleNamespace(run=lambda: None)
+sys.argv[1:] = ["run"]
+door.main()
+del sys.modules["pierhead.run"]
+for name in ("run", "apps.assembly", "secrets.reconcile", "batch.reconcile"):
+    importlib.import_module(f"pierhead.{name}")
+print([name for name in ("typer", "prompt_toolkit", "rich", "kubernetes") if sys.modules.get(name)])
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert ended.stdout.strip() == "[]"
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text(KUBECONFIG)
