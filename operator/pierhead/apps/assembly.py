@@ -3,20 +3,25 @@
 Invariant: the only place that knows how the parts of this folder fit; each part is given what it needs.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pierhead.apps.aws import AwsScopes
+from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.operations import Operations
 from pierhead.apps.reconcile import AppReleaseReconciler, Collaborators
+from pierhead.apps.references import References
 from pierhead.apps.rendering import Renderer
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.fetcher import Sources
 from pierhead.apps.sources.git import GitFetcher
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
+from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
+from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
@@ -47,8 +52,6 @@ def app_release_reconciler(
     collaborators = Collaborators(
         client=client,
         discovery=discovery,
-        sessions=sessions,
-        policy=policy,
         sources=Sources(
             store=store,
             fetchers={
@@ -62,6 +65,8 @@ def app_release_reconciler(
             },
         ),
         aws=AwsScopes(sessions, policy, region=settings.aws_region),
+        references=References(client, namespaces=settings.watch_namespaces),
+        aws_values=AwsValues(ParameterReader(sessions), SecretReader(sessions, clock=time.monotonic)),
         revisions=revisions,
         objects=objects,
         operations=Operations(Renderer(renderer, discovery), objects, now),

@@ -11,6 +11,7 @@ from typing import Any
 
 from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.aws import AwsScopes
+from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.decide import Action, Decision, Gate, Observation, Retry, State, decide, last_tried
 from pierhead.apps.drift import drift_status
@@ -25,15 +26,14 @@ from pierhead.apps.model.delivery import Rollback as RollbackSpec
 from pierhead.apps.model.objects import rules_of
 from pierhead.apps.names import release_name
 from pierhead.apps.operations import Operations
+from pierhead.apps.references import References
 from pierhead.apps.report import conditions_of, remembered_attempt, status_of
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.subject import Subject
 from pierhead.apps.windows import window_gate
-from pierhead.aws.policy import Policy
-from pierhead.aws.session import AwsSessions
 from pierhead.engine.conditions import READY, Condition, not_ready
-from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError, Transient, Waiting
+from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError, Throttled, Transient, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.kube.client import Client
@@ -72,9 +72,9 @@ class Collaborators:
 
     client: Client
     discovery: Discovery
-    sessions: AwsSessions
-    policy: Policy
     sources: Sources
+    references: References
+    aws_values: AwsValues
     aws: AwsScopes
     revisions: Revisions
     objects: ReleaseObjects
@@ -104,6 +104,8 @@ class AppReleaseReconciler:
     async def start(self, wake: Wake) -> None:
         """Starts the watches of releases and the fetching of sources."""
         self._with.sources.start(wake)
+        self._with.references.start(wake)
+        self._with.aws_values.start(wake)
         self._with.revisions.start(wake)
         self._with.discovery.on_change(lambda *_: self._kinds_changed(wake))
         await self._with.objects.start(wake)
@@ -111,12 +113,16 @@ class AppReleaseReconciler:
     async def stop(self) -> None:
         """Ends them."""
         await self._with.sources.stop()
+        await self._with.references.stop()
+        await self._with.aws_values.stop()
         await self._with.objects.stop()
 
     def forget(self, key: ObjectKey) -> None:
         """Drops what is in memory of an AppRelease that is gone."""
         self._waiting_for_kinds.discard(key)
         self._with.sources.forget(key)
+        self._with.references.forget(key)
+        self._with.aws_values.keep(key, ())
         self._with.objects.forget(key)
         self._with.revisions.forget(key.namespace, release_name(key.name))
 
@@ -151,15 +157,13 @@ class AppReleaseReconciler:
             raise
 
     async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
-        reader = InputReader(
-            self._with.sources, subject.client, self._with.aws, interval=self._interval(spec)
-        )
+        reader = self._reader(subject, spec, resource.generation)
         force = subject.reconcile_at != subject.memory.handled_reconcile_at
         # Before the read: it may end in an error, and what it began to fetch is not to be fetched again.
         subject.memory.handled_reconcile_at = subject.reconcile_at
         try:
-            inputs = await reader.read(spec, subject.key, force=force)
-        except (Invalid, Denied, Transient):
+            inputs = await reader.read(spec, subject.key, force=force, settled=subject.settled)
+        except (Invalid, Denied, Transient, Throttled):
             await self._hold(subject, spec)
             raise
         done: set[Action] = set()
@@ -170,6 +174,15 @@ class AppReleaseReconciler:
                 return self._outcome(resource, subject, inputs, seen, decision, self._interval(spec))
             done.add(decision.action)
             await self._act(subject, spec, inputs, decision, seen)
+
+    def _reader(self, subject: Subject, spec: AppReleaseSpec, generation: int) -> InputReader:
+        return InputReader(
+            self._with.sources,
+            self._with.references.of(subject.key, generation, subject.client),
+            self._with.aws_values,
+            self._with.aws,
+            interval=self._interval(spec),
+        )
 
     async def _hold(self, subject: Subject, spec: AppReleaseSpec) -> None:
         """Keeps true what the history has, and ends what it has begun, while the inputs cannot be read."""
@@ -271,7 +284,7 @@ class AppReleaseReconciler:
             await actions[decision.action]()
         except ReconcileError as error:
             if inputs is not None:
-                error.message = inputs.masked(error.message)
+                error.message = await inputs.told(error.message)
             if isinstance(error, UnknownKind) and decision.action is Action.APPLY and _is_new(subject):
                 # The CRDs of a chart's own folder are not in its manifest: only another render has them.
                 await operations.abandon(subject, f"begun anew, because a crash left {error}")

@@ -60,8 +60,10 @@ class Renderer:
     ) -> Rendered:
         """Renders a revision; `client` answers the chart's `lookup`s.
 
-        Raises Invalid with the field at fault; Transient when the renderer itself failed.
+        Raises Invalid with the field at fault; Transient when the renderer itself failed; Conflict when the
+        values moved since the inputs were read.
         """
+        await inputs.load()
         capabilities = Capabilities(
             kube_version=await self._discovery.server_version(),
             api_versions=await self._discovery.api_versions() if spec.helm else (),

@@ -10,6 +10,7 @@ from typing import Any
 from pierhead.apps.decide import Attempt
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.model.objects import ObjectRule
+from pierhead.apps.release import Status
 from pierhead.apps.revisions import Memory
 from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import ObjectKey
@@ -65,6 +66,16 @@ class Subject:
     def plan(self) -> Mapping[str, Any] | None:
         """The plan that waits for approval: the newest there is."""
         return self.memory.plan or self.told_plan
+
+    @property
+    def settled(self) -> bool:
+        """Whether the newest revision is known, is pierhead's, and is deployed."""
+        latest = self.revisions[-1] if self.revisions else None
+        return (
+            latest is not None
+            and latest.bookkeeping is not None
+            and latest.revision.status == Status.DEPLOYED
+        )
 
     @property
     def inventory(self) -> tuple[Entry, ...]:

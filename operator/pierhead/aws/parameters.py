@@ -111,3 +111,11 @@ def _parameter(item: dict[str, Any]) -> Parameter:
 def _spellings(item: dict[str, Any]) -> list[str]:
     selector = item.get("Selector", "")
     return [f"{name}{selector}" for name in (item["Name"], item.get("ARN", item["Name"]))]
+
+
+def without_selector(name: str) -> str:
+    """A parameter's name or ARN without the version or label that may follow it."""
+    head, mark, path = name.partition(":parameter/")
+    if not mark:
+        head, path = "", name
+    return f"{head}{mark}{path.partition(':')[0]}"

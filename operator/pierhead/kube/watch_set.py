@@ -29,6 +29,7 @@ class WatchKey:
     label_selector: str | None = None
     identity: Identity | None = None
     metadata_only: bool = False
+    field_selector: str | None = None
 
 
 @dataclass(slots=True)
@@ -47,14 +48,16 @@ class WatchSet:
         handler: Handler,
         *,
         keep: Callable[[Object], Object] = lambda obj: obj,
+        keep_metadata: Callable[[Object], Object] = slim,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
-        """`keep` is what `get` and `objects` answer with; of metadata-only keys that is `watch.slim`."""
+        """`keep` is what `get` and `objects` answer with, `keep_metadata` that of metadata-only keys."""
         self._client = client
         self._handler = handler
         self._keep = keep
+        self._keep_metadata = keep_metadata
         self._pace = pace
         self._clock = clock
         self._random = random
@@ -120,6 +123,11 @@ class WatchSet:
         entry = self._entries.get(key)
         return iter(list(entry.watch.objects.values()) if entry else ())
 
+    def current(self, key: WatchKey) -> bool:
+        """Whether all that the key selects is known, and its changes are seen now."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.watch.synced and entry.watch.error is None
+
     def error(self, key: WatchKey) -> ReconcileError | None:
         """Why changes are not seen now; None while they are, or where the key is not held."""
         entry = self._entries.get(key)
@@ -154,8 +162,9 @@ class WatchSet:
             self._handler,
             namespace=key.namespace,
             label_selector=key.label_selector,
+            field_selector=key.field_selector,
             metadata_only=key.metadata_only,
-            keep=slim if key.metadata_only else self._keep,
+            keep=self._keep_metadata if key.metadata_only else self._keep,
             pace=self._pace,
             clock=self._clock,
             random=self._random,

@@ -1,83 +1,9 @@
 """The input digest changes exactly when something that could change the rendered objects does."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from pierhead.apps.inputs import InputReader, Inputs
-from pierhead.apps.model import AppReleaseSpec
-from pierhead.apps.sources.artifact import Artifact
-from pierhead.apps.sources.fetcher import Provided
 from pierhead.engine.outcome import Denied, Invalid, Transient
-from pierhead.engine.resource import ObjectKey
-from pierhead.kube.errors import Forbidden, NotFound
-
-KEY = ObjectKey("team-a", "shop")
-BASE: dict[str, Any] = {"source": {"inline": {"files": {"Chart.yaml": "x"}}}, "helm": {"values": {"a": 1}}}
-
-
-@dataclass
-class FakeSources:
-    """Sources whose content a test chooses."""
-
-    folder: Path
-    digests: dict[str, str] = field(default_factory=dict)
-    failure: Transient | None = None
-    asked: list[Any] = field(default_factory=list)
-
-    def _artifact(self, at: str) -> Provided:
-        digest = self.digests.get(at, "sha256:1")
-        return Provided(Artifact(revision=f"r-{digest}", digest=digest, path=self.folder), self.failure)
-
-    def files(self, _files: Any, *, at: str) -> Provided:
-        return self._artifact(at)
-
-    def config_map(self, _source: Any, _obj: Any, *, at: str) -> Provided:
-        return self._artifact(at)
-
-    def remote(self, _source: Any, credentials: Any, *, at: str, **_: Any) -> Provided:
-        self.asked.append(credentials)
-        return self._artifact(at)
-
-
-@dataclass
-class FakeClient:
-    """The objects of the namespace, by kind and name."""
-
-    objects: dict[tuple[str, str], Any] = field(default_factory=dict)
-
-    async def get(self, resource: Any, name: str, namespace: str) -> Any:
-        assert namespace == KEY.namespace
-        found = self.objects.get((resource.kind, name))
-        if found is None:
-            raise NotFound(f"{name} not found", code=404)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
-@pytest.fixture
-def sources(tmp_path) -> FakeSources:
-    return FakeSources(tmp_path)
-
-
-@pytest.fixture
-def client() -> FakeClient:
-    return FakeClient()
-
-
-@pytest.fixture
-def read(sources, client):
-    async def make(changes: dict[str, Any] | None = None, **helm: Any) -> Inputs:
-        spec = {**BASE, **(changes or {})}
-        if helm:
-            spec["helm"] = {**spec["helm"], **helm}
-        reader = InputReader(sources, client, None, interval=60)
-        return await reader.read(AppReleaseSpec.model_validate(spec), KEY, force=False)
-
-    return make
+from pierhead.kube.errors import Forbidden
 
 
 @pytest.mark.parametrize(

@@ -7,34 +7,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pierhead.apps.model.scalars import ObjectDataKey, RelativePath
+from pierhead.apps.model.scalars import RelativePath
 from pierhead.apps.model.sources import Source
-from pierhead.model import DNSSubdomain, FreeForm, Model, Rule, exactly_one
-
-
-class DataKey(Model):
-    """One key of a ConfigMap or Secret."""
-
-    name: DNSSubdomain
-    """The object's name."""
-
-    key: ObjectDataKey = "values.yaml"
-    """Key in its data. Defaults to `values.yaml`."""
-
-
-class ValuesReference(Model):
-    """Values kept elsewhere: exactly one of `configMap` and `secret`."""
-
-    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("configMap", "secret"),)
-
-    config_map: DataKey | None = None
-    """A ConfigMap's key that holds a YAML mapping."""
-
-    secret: DataKey | None = None
-    """A Secret's key that holds a YAML mapping."""
-
-    optional: bool = False
-    """Whether a missing object or key is skipped instead of an error. Defaults to false."""
+from pierhead.apps.model.values import ValuesReference
+from pierhead.model import FreeForm, Model, Rule, exactly_one
 
 
 class Helm(Model):
@@ -44,7 +20,7 @@ class Helm(Model):
     """Where in the source the chart is. Defaults to the source's root; a packaged chart needs none."""
 
     values: FreeForm | None = None
-    """Values; they win over every entry of `valuesFrom`."""
+    """Values; they win over every entry of `valuesFrom` but those with a `targetPath`."""
 
     values_from: list[ValuesReference] | None = Field(default=None, max_length=32)
     """Values kept elsewhere, each merged over the ones before it."""

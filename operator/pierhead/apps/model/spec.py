@@ -26,6 +26,14 @@ class AppReleaseSpec(Model):
             "a source of kind helmRepository needs helm",
             lambda spec: spec.source.helm_repository is None or spec.helm is not None,
         ),
+        Rule(
+            "!has(self.helm) || !has(self.helm.valuesFrom)"
+            " || (has(self.kustomize) && has(self.kustomize.source))"
+            " || !self.helm.valuesFrom.exists("
+            "v, has(v.file) && has(v.file.from) && v.file.from == 'Overlay')",
+            "a values file of the overlay needs kustomize.source",
+            lambda spec: not _reads_overlay(spec) or _has_overlay(spec),
+        ),
     )
 
     source: Source
@@ -87,3 +95,12 @@ class AppReleaseSpec(Model):
 
     suspend: bool = False
     """Whether pierhead leaves the application as it is. Defaults to false."""
+
+
+def _reads_overlay(spec: AppReleaseSpec) -> bool:
+    references = (spec.helm.values_from if spec.helm else None) or []
+    return any(reference.file and reference.file.source == "Overlay" for reference in references)
+
+
+def _has_overlay(spec: AppReleaseSpec) -> bool:
+    return spec.kustomize is not None and spec.kustomize.source is not None

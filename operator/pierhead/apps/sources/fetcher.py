@@ -122,6 +122,10 @@ class Sources:
         """Whether a source that this user names is being fetched now."""
         return any(user in remote.users and remote.task is not None for remote in self._remotes.values())
 
+    def holds(self, artifact: Artifact) -> bool:
+        """Whether the artifact is still on disk; it counts as asked for."""
+        return self._store.find(artifact.digest) is not None
+
     def files(self, files: Mapping[str, str], *, at: str) -> Provided:
         """Files written into the spec. Raises Invalid for a path that is none."""
         try:
