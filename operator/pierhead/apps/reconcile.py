@@ -305,8 +305,7 @@ class AppReleaseReconciler:
         decision: Decision,
         interval: float,
     ) -> Outcome:
-        drift = subject.memory.drift
-        drift = remembered_drift(resource.status) if drift is None else drift
+        drift = subject.memory.drift or ()
         conditions = conditions_of(decision, seen, inputs, drift)
         status = status_of(
             seen, inputs, release=subject.release, inventory=subject.memory.objects or subject.inventory
@@ -366,11 +365,14 @@ class AppReleaseReconciler:
         if account is None and namespace in self._settings.operator_identity_namespaces:
             identity = None
         client = self._with.client.impersonating(identity)
+        memory = self._with.revisions.of(resource.key, release)
+        if memory.drift is None:
+            memory.drift = remembered_drift(resource.status)
         return Subject(
             key=resource.key,
             release=release,
             reconcile_at=resource.annotations.get(RECONCILE_AT, ""),
-            memory=self._with.revisions.of(resource.key, release),
+            memory=memory,
             history=History(client, namespace=namespace, name=release, clock=self._clock),
             client=client,
             annotations=resource.annotations,

@@ -19,6 +19,8 @@ Tokens = tuple[str, ...]
 """A JSON pointer, taken apart."""
 
 _ABSENT: Any = object()
+_NAMELESS = "nobody's"
+"""An element that no set has a name for, in a list whose elements have names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,8 @@ def _key_of(item: Any, index: int, sets: Sequence[Fields]) -> str:
                     return key
             elif key.startswith("v:") and json.loads(key[2:]) == item:
                 return key
-    return f"i:{index}"
+    named = any(key.startswith(("k:", "v:")) for fields in sets for key in fields)
+    return _NAMELESS if named else f"i:{index}"
 
 
 def _same_keys(item: Mapping[str, Any], keys: Mapping[str, Any]) -> bool:
@@ -244,7 +247,7 @@ def _position(elements: Sequence[Any], key: str, index: int) -> int | None:
     if key.startswith("v:"):
         value = json.loads(key[2:])
         return next((at for at, item in enumerate(elements) if item == value), None)
-    return index if index < len(elements) else None
+    return index if key != _NAMELESS and index < len(elements) else None
 
 
 def _under(node: Fields | None, key: str) -> Fields | None:

@@ -1,9 +1,11 @@
 """What somebody else changes is put back, reported or left alone."""
 
+import json
+
 import pytest
 
-from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, ResourceType
-from support.releases import condition, config_map, deployment, inline
+from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, SECRETS, ResourceType
+from support.releases import because, condition, config_map, deployment, inline
 
 AUTOSCALERS = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 
@@ -56,10 +58,71 @@ async def test_drift_is_only_reported_when_asked(controller, releases):
     await releases.until()
     await releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "2"}})
     drifted = await releases.until(lambda obj: condition(obj, "Drifted").get("status") == "True")
-    assert "ConfigMap" in condition(drifted, "Drifted")["message"]
+    assert condition(drifted, "Drifted")["message"].startswith(
+        f"ConfigMap {releases.namespace}/one: /data/a changed by "
+    )
+    assert "correctedAt" not in drifted["status"]["drift"][0]
     assert condition(drifted)["status"] == "True"
     await releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "1"}})
     await releases.until(lambda obj: not condition(obj, "Drifted"))
+
+
+async def test_what_was_put_back_is_told_by_field_and_manager(controller, releases, sandbox):
+    await releases.apply({"source": inline(config_map(a="1", b="2"), config_map("two"))})
+    await releases.until()
+    sandbox.kubectl(
+        *("patch", "configmap", "one", "-n", releases.namespace, "--field-manager=somebody"),
+        *("-p", json.dumps({"data": {"a": "3", "theirs": "x"}})),
+    )
+    corrected = await releases.until(because("Corrected", "Drifted"))
+    (told,) = corrected["status"]["drift"]
+    assert told.pop("correctedAt")
+    name = f"ConfigMap {releases.namespace}/one"
+    assert told == {"object": name, "fields": ["/data/a"], "manager": "somebody"}
+    assert condition(corrected, "Drifted")["status"] == "False"
+    assert condition(corrected, "Drifted")["message"] == f"put back: {name}: /data/a changed by somebody"
+    assert condition(corrected)["status"] == "True"
+    await releases.kube.delete(CONFIG_MAPS, "two", releases.namespace)
+    corrected = await releases.until(lambda obj: len(obj["status"].get("drift") or ()) == 2)
+    assert "fields" not in corrected["status"]["drift"][0]
+    assert f"ConfigMap {releases.namespace}/two was deleted" in condition(corrected, "Drifted")["message"]
+    await controller.stop()
+    await controller.start()
+    await releases.apply({"source": inline(config_map(a="1", b="2"), config_map("two")), "historyLimit": 5})
+    kept = await releases.until()
+    assert kept["status"]["drift"] == corrected["status"]["drift"]
+    await releases.apply({"source": inline(config_map(a="4"))})
+    assert "drift" not in (await releases.until())["status"]
+
+
+async def test_the_values_of_a_secret_that_was_changed_are_told_nowhere(controller, releases):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "hunter1"}}
+    await releases.apply({"source": inline(secret)})
+    await releases.until()
+    await releases.kube.merge_patch(SECRETS, "s", releases.namespace, {"stringData": {"k": "hunter2"}})
+    corrected = await releases.until(because("Corrected", "Drifted"))
+    assert corrected["status"]["drift"][0]["fields"] == ["/data/k"]
+    assert "hunter" not in str(corrected["status"])
+
+
+async def test_a_correction_costs_the_manifest_the_object_the_apply_and_the_status(
+    controller, releases, sandbox, requests
+):
+    await releases.apply({"source": inline(config_map(a="1"), deployment(), config_map("two"))})
+    await releases.until()
+    assert await requests() == []
+    agent = f"pierhead-{releases.namespace}"
+    before = sandbox.request_counts(agent)
+    await releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "2"}})
+    await releases.until(because("Corrected", "Drifted"))
+    assert await requests() == []
+    made = (sandbox.request_counts(agent) - before).elements()
+    assert sorted((kind.verb, kind.resource) for kind in made) == [
+        ("get", "configmaps"),
+        ("get", "secrets"),
+        ("patch", "appreleases"),
+        ("patch", "configmaps"),
+    ]
 
 
 async def test_drift_while_nobody_watched_is_put_back_at_the_start(controller, releases):

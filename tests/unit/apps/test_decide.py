@@ -310,6 +310,16 @@ TABLE = {
         Action.VERIFY,
     ),
     "drifted": (seen(revision(1, Status.DEPLOYED), drift=("Service shop",)), State.DRIFTED, Action.CORRECT),
+    "changed since it was verified": (
+        seen(revision(1, Status.DEPLOYED), drift=None, suspected=True),
+        State.DRIFTED,
+        Action.CORRECT,
+    ),
+    "changed since it was verified, only to be reported": (
+        seen(revision(1, Status.DEPLOYED), drift=None, suspected=True, drift_policy="Report"),
+        State.IN_SYNC,
+        Action.VERIFY,
+    ),
     "drifted, only reported": (
         seen(revision(1, Status.DEPLOYED), drift=("Service shop",), drift_policy="Report"),
         State.DRIFTED,
