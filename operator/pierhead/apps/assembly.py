@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
+from pierhead.apps.dependencies import Dependencies
 from pierhead.apps.operations import Operations
 from pierhead.apps.reconcile import AppReleaseReconciler, Collaborators
 from pierhead.apps.references import References
@@ -23,6 +24,7 @@ from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
+from pierhead.expressions import Expressions
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
 from pierhead.render.pool import RendererPool
@@ -47,7 +49,7 @@ def app_release_reconciler(
     store = ArtifactStore(settings.artifact_directory, limit_bytes=settings.artifact_cache_mib * _MIB)
     networks = Networks(settings.refused_source_networks)
     web = Web(networks)
-    revisions = Revisions()
+    revisions, expressions = Revisions(), Expressions()
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     collaborators = Collaborators(
         client=client,
@@ -68,6 +70,7 @@ def app_release_reconciler(
         references=References(client, namespaces=settings.watch_namespaces),
         aws_values=AwsValues(ParameterReader(sessions), SecretReader(sessions, clock=time.monotonic)),
         revisions=revisions,
+        dependencies=Dependencies(client, discovery, expressions),
         objects=objects,
         operations=Operations(Renderer(renderer, discovery), objects, now),
     )

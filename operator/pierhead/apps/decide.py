@@ -74,7 +74,12 @@ def _held_back(decision: Decision, seen: Observation) -> Decision:
     gate = seen.gates[0]
     times = [time for time in (gate.deadline, instead.deadline if instead else None) if time is not None]
     return Decision(
-        gate.state, gate.action, gate.reason, gate.message, deadline=min(times) if times else None
+        gate.state,
+        gate.action,
+        gate.reason,
+        gate.message,
+        deadline=min(times) if times else None,
+        stalled=gate.stalled,
     )
 
 

@@ -13,7 +13,8 @@ from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.decide import Action, Decision, Gate, Observation, Retry, State, decide, last_tried
+from pierhead.apps.decide import Action, Decision, Gate, Observation, Retry, State, begins, decide, last_tried
+from pierhead.apps.dependencies import Dependencies
 from pierhead.apps.drift import drift_status
 from pierhead.apps.drift import remembered as remembered_drift
 from pierhead.apps.history import History, StoredRevision
@@ -77,6 +78,7 @@ class Collaborators:
     aws_values: AwsValues
     aws: AwsScopes
     revisions: Revisions
+    dependencies: Dependencies
     objects: ReleaseObjects
     operations: Operations
 
@@ -107,6 +109,7 @@ class AppReleaseReconciler:
         self._with.references.start(wake)
         self._with.aws_values.start(wake)
         self._with.revisions.start(wake)
+        self._with.dependencies.start(wake)
         self._with.discovery.on_change(lambda *_: self._kinds_changed(wake))
         await self._with.objects.start(wake)
 
@@ -115,6 +118,7 @@ class AppReleaseReconciler:
         await self._with.sources.stop()
         await self._with.references.stop()
         await self._with.aws_values.stop()
+        await self._with.dependencies.stop()
         await self._with.objects.stop()
 
     def forget(self, key: ObjectKey) -> None:
@@ -123,6 +127,7 @@ class AppReleaseReconciler:
         self._with.sources.forget(key)
         self._with.references.forget(key)
         self._with.aws_values.keep(key, ())
+        self._with.dependencies.forget(key)
         self._with.objects.forget(key)
         self._with.revisions.forget(key.namespace, release_name(key.name))
 
@@ -162,14 +167,27 @@ class AppReleaseReconciler:
         # Before the read: it may end in an error, and what it began to fetch is not to be fetched again.
         subject.memory.handled_reconcile_at = subject.reconcile_at
         try:
+            self._with.dependencies.check(spec.depends_on or ())
             inputs = await reader.read(spec, subject.key, force=force, settled=subject.settled)
-        except (Invalid, Denied, Transient, Throttled):
+        except (Invalid, Denied, Transient, Throttled) as error:
             await self._hold(subject, spec)
+            if error.reason == "ReferenceNotFound" and spec.depends_on:
+                # What is missing may be what a dependency is about to make: that is the better reason.
+                gate = await self._with.dependencies.gate(subject, spec.depends_on, self._clock())
+                if gate is not None and not gate.stalled:
+                    raise Waiting(gate.message, reason=gate.reason, after=self._interval(spec)) from error
             raise
         done: set[Action] = set()
         while True:
             seen = await self._observe(subject, spec, inputs.digest)
             decision = decide(seen)
+            if spec.depends_on and begins(decision):
+                gate = await self._with.dependencies.gate(subject, spec.depends_on, seen.now)
+                if gate is not None:
+                    seen = replace(seen, gates=(*seen.gates, gate))
+                    decision = decide(seen)
+            else:
+                self._with.dependencies.forget(subject.key)
             if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
                 return self._outcome(resource, subject, inputs, seen, decision, self._interval(spec))
             done.add(decision.action)

@@ -63,6 +63,8 @@ def _engine_conditions(decision: Decision, seen: Observation) -> tuple[Condition
         return (not_ready(reason, message),)
     if settled and decision.state in {State.FAILED, State.REJECTED}:
         return not_ready(reason, message), stalled(reason, message)
+    if decision.stalled:
+        return not_ready(reason, message), stalled(reason, message)
     if decision.state is State.FAILED:
         return not_ready(reason, message), reconciling(reason, message)
     return Condition("Ready", "Unknown", reason, message), reconciling(reason, message)

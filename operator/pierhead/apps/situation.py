@@ -125,6 +125,9 @@ class Gate:
     action: Action = Action.WAIT
     """What has to be done for it to open."""
 
+    stalled: bool = False
+    """Whether only a change by somebody opens it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -280,6 +283,9 @@ class Decision:
 
     order: str = ""
     """The order that a rollback carries out."""
+
+    stalled: bool = False
+    """Whether a wait ends only when somebody changes something."""
 
     deadline: datetime | None = None
     """When the state is looked at again without an event, with `Action.WAIT`."""

@@ -11,6 +11,7 @@ from pydantic import Field
 from pierhead.apps.model.delivery import Health, Install, Retry, Rollback
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.objects import ObjectRule
+from pierhead.apps.model.order import Dependency
 from pierhead.apps.model.rendering import Helm, Kustomize
 from pierhead.apps.model.sources import Source
 from pierhead.apps.model.windows import Window
@@ -50,6 +51,9 @@ class AppReleaseSpec(Model):
 
     interval: Duration | None = None
     """Time between looks at the source. Defaults to the operator's setting (5m)."""
+
+    depends_on: list[Dependency] | None = Field(default=None, max_length=32)
+    """Objects that must be ready before a new revision is begun."""
 
     health: Health | None = None
     """When a release counts as healthy."""
