@@ -11,6 +11,7 @@ from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.dependencies import Dependencies
+from pierhead.apps.hook_operations import HookOperations
 from pierhead.apps.operations import Operations
 from pierhead.apps.reconcile import AppReleaseReconciler, Collaborators
 from pierhead.apps.references import References
@@ -51,6 +52,7 @@ def app_release_reconciler(
     web = Web(networks)
     revisions, expressions = Revisions(), Expressions()
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
+    templates = Renderer(renderer, discovery)
     collaborators = Collaborators(
         client=client,
         discovery=discovery,
@@ -72,6 +74,6 @@ def app_release_reconciler(
         revisions=revisions,
         dependencies=Dependencies(client, discovery, expressions),
         objects=objects,
-        operations=Operations(Renderer(renderer, discovery), objects, now),
+        operations=Operations(templates, objects, HookOperations(templates, objects, discovery, now), now),
     )
     return AppReleaseReconciler(collaborators, settings, clock=now)

@@ -7,8 +7,10 @@ may have them.
 
 from collections.abc import Iterable, Sequence
 
+from pierhead.apps.crds import separated
 from pierhead.apps.decide import Health
 from pierhead.apps.drift import Difference, difference
+from pierhead.apps.hook_watch import LiveHooks
 from pierhead.apps.live import LiveObjects
 from pierhead.apps.objects import RELEASE_LABEL, belongs
 from pierhead.apps.planning import Planner, check_rules, kept_by_rule
@@ -22,12 +24,12 @@ from pierhead.expressions import Expressions
 from pierhead.kube.apply import Applied, apply_staged
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
-from pierhead.kube.errors import Forbidden, NotFound, UnknownKind
+from pierhead.kube.errors import Forbidden, UnknownKind
 from pierhead.kube.inventory import Entry
 from pierhead.kube.objects import changed_paths
 from pierhead.kube.plan import Action, Plan
 from pierhead.kube.prune import prune
-from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, SECRETS, ResourceType
+from pierhead.kube.resources import SECRETS, ResourceType
 from pierhead.kube.watch import slim
 from pierhead.kube.watch_set import WatchKey, WatchSet
 
@@ -62,12 +64,14 @@ class ReleaseObjects:
         self._live = LiveObjects()
         self._expressions = Expressions()
         self._revisions = revisions
-        self._objects = WatchSet(client, self._live.handle, keep=slim)
+        self.hooks = LiveHooks()
+        self._objects = WatchSet(client, self._handle, keep=slim)
         self._secrets = WatchSet(client, revisions.handle)
 
     async def start(self, wake: Wake) -> None:
         """Watches the releases' Secrets; their objects are watched as releases come."""
         self._live.start(wake)
+        self.hooks.start(wake)
         for namespace in self._namespaces:
             await self._secrets.ensure(
                 WatchKey(SECRETS, namespace, label_selector=HELM_SECRETS, metadata_only=True)
@@ -82,26 +86,37 @@ class ReleaseObjects:
         """Drops what is known of an AppRelease's objects, and its watches."""
         self._objects.release_all(key)
         self._live.keep(key, ())
+        self.hooks.forget(key)
+
+    def _handle(self, event_type: str, obj: Object) -> None:
+        self._live.handle(event_type, obj)
+        self.hooks.handle(event_type, obj)
 
     async def plan(
-        self, subject: Subject, objects: Iterable[Object], *, dry_run: bool = True, explain: bool = False
+        self,
+        subject: Subject,
+        objects: Iterable[Object],
+        *,
+        crds: Sequence[Object] = (),
+        dry_run: bool = True,
+        explain: bool = False,
     ) -> Plan:
-        """What applying these rendered or stored objects would do.
+        """What applying these rendered or stored objects would do; `crds` are nobody's, and come before.
 
         Raises what any of them causes, told for every object; Invalid for another AppRelease's object.
         """
-        found = await self._planner(subject).plan(objects, dry_run=dry_run, explain=explain)
-        return self._accepted(subject, found)
+        found = await self._planner(subject).plan(objects, crds=crds, dry_run=dry_run, explain=explain)
+        return self._accepted(subject, found, crds)
 
     def _planner(self, subject: Subject) -> Planner:
         check_rules(subject.rules, self._expressions)
         return Planner(subject, self._discovery, self._live, self._expressions)
 
-    def _accepted(self, subject: Subject, found: Plan) -> Plan:
+    def _accepted(self, subject: Subject, found: Plan, crds: Sequence[Object] = ()) -> Plan:
         error = found.error()
         if error is not None:
             raise error
-        self._refuse_claimed(subject, found.entries)
+        self._refuse_claimed(subject, separated(found, crds)[1].entries)
         return found
 
     async def refuse_strangers(self, subject: Subject, wanted: Plan, *, ours: frozenset[Entry]) -> None:
@@ -124,24 +139,12 @@ class ReleaseObjects:
             if owner is not None and owner != subject.key:
                 raise Invalid(f"{entry.label} belongs to AppRelease {owner}", reason="OwnedByAnother")
 
-    async def missing_crds(self, subject: Subject, crds: Sequence[Object]) -> list[Object]:
-        """Those of a chart's `crds/` that the cluster lacks: as with Helm, the others are left alone."""
-        missing = []
-        for crd in crds:
-            try:
-                await subject.client.get(
-                    CUSTOM_RESOURCE_DEFINITIONS, crd["metadata"]["name"], metadata_only=True
-                )
-            except NotFound:
-                missing.append(crd)
-        return missing
-
-    async def apply(self, subject: Subject, wanted: Plan) -> None:
-        """Applies a plan, its objects followed from before the first write.
+    async def apply(self, subject: Subject, wanted: Plan, crds: Plan | None = None) -> None:
+        """Applies a plan, its objects followed from before the first write, and `crds` before them.
 
         Raises one error that tells every failure; what was applied stays.
         """
-        await self._applied(subject, wanted)
+        await self._applied(subject, wanted, crds)
 
     async def correct(self, subject: Subject, objects: Iterable[Object]) -> tuple[Difference, ...]:
         """Puts back what somebody changed of these objects, which were applied once; what that was."""
@@ -158,12 +161,15 @@ class ReleaseObjects:
                 found.append(difference(step.entry, None if missing else step.live or after, changes))
         return tuple(found)
 
-    async def _applied(self, subject: Subject, wanted: Plan) -> dict[Entry, Applied]:
+    async def _applied(
+        self, subject: Subject, wanted: Plan, crds: Plan | None = None
+    ) -> dict[Entry, Applied]:
         await self._follow(subject, wanted.entries)
-        result = await apply_staged(subject.client, self._discovery, wanted)
+        both = wanted if crds is None else Plan((*crds.steps, *wanted.steps), ())
+        result = await apply_staged(subject.client, self._discovery, both)
         steps = {step.entry: step for step in wanted.steps}
         for done in result.applied:
-            if done.object is not None:
+            if done.object is not None and done.entry in steps:
                 self._live.verified(steps[done.entry], done.object)
         error = result.error()
         if error is not None:
@@ -171,6 +177,13 @@ class ReleaseObjects:
         subject.memory.objects = wanted.entries
         subject.memory.compared = frozenset()
         return {done.entry: done for done in result.applied}
+
+    async def apply_crds(self, subject: Subject, crds: Plan) -> None:
+        """Applies the CRDs of a chart's own folder alone. Raises one error that tells every failure."""
+        result = await apply_staged(subject.client, self._discovery, crds)
+        error = result.error()
+        if error is not None:
+            raise error
 
     async def compare(self, subject: Subject, wanted: Plan) -> tuple[Difference, ...]:
         """Takes for verified what is as a plan (an explained one) wants it, and remembers what is not."""
@@ -201,7 +214,7 @@ class ReleaseObjects:
             except UnknownKind:
                 # Its CRD comes with this very apply; the answers of the apply tell of its objects.
                 continue
-            await self._watch(subject, resource)
+            await self.watch(subject, resource)
 
     def drift(self, subject: Subject) -> tuple[Entry, ...] | None:
         """Objects that differ from the newest revision; None when they have to be compared."""
@@ -255,7 +268,8 @@ class ReleaseObjects:
                 raise error
         return pruned.remaining
 
-    async def _watch(self, subject: Subject, resource: ResourceType) -> None:
+    async def watch(self, subject: Subject, resource: ResourceType) -> None:
+        """Watches the objects of releases of this kind. Raises Forbidden where nobody may."""
         metadata_only = resource.kind in _METADATA_IS_ENOUGH
         try:
             for namespace in self._namespaces if resource.namespaced else (None,):

@@ -7,7 +7,9 @@ the cluster. Source of the states: Flux helm-controller, `internal/reconcile/sta
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Literal
 
+from pierhead.apps.hooks import TEST, Turn, next_step
 from pierhead.apps.release import Status
 from pierhead.apps.situation import (
     REMEMBERED,
@@ -134,6 +136,18 @@ def _ordered(seen: Observation) -> Decision | None:
     )
 
 
+def _hooks_before(seen: Observation) -> Decision | None:
+    """Our own operation, whose objects come after its hooks."""
+    latest = seen.latest
+    if latest is None or not latest.status.pending or seen.applied:
+        return None
+    after = latest.hooks.within(_event(latest, "post")) if latest.hooks is not None else None
+    if after is not None:
+        # The operator died while later hooks ran: what is applied again has been before.
+        return None
+    return _hooks(seen, latest, _event(latest, "pre"))
+
+
 def _not_applied(seen: Observation) -> Decision | None:
     """Our own operation, which a crash or an error stopped before its objects were applied."""
     latest = seen.latest
@@ -152,6 +166,12 @@ def _applied(seen: Observation) -> Decision | None:
     if latest is None or not latest.status.pending:
         return None
     operation, health = _operation(latest), seen.health
+    event = _event(latest, "post")
+    begun = latest.hooks.within(event) if latest.hooks is not None else None
+    if health.status == "Current" or begun is not None:
+        running = _hooks(seen, latest, event)
+        if running is not None:
+            return running
     deadline = seen.deadline_of(latest)
     if health.status == "Current":
         return Decision(State.PROGRESSING, Action.FINISH, "Healthy", f"{operation}: every object is healthy")
@@ -162,6 +182,23 @@ def _applied(seen: Observation) -> Decision | None:
         return Decision(State.PROGRESSING, Action.FAIL, "HealthTimeout", message)
     message = f"{operation}: {health.message}"
     return Decision(State.PROGRESSING, Action.WAIT, "WaitingForHealth", message, deadline=deadline)
+
+
+def _event(latest: Revision, when: Literal["pre", "post"]) -> str:
+    return f"{when}-{latest.status.value.removeprefix('pending-')}"
+
+
+def _hooks(seen: Observation, latest: Revision, event: str) -> Decision | None:
+    """What is to be done about the hooks of an event; None when all have succeeded, or there are none."""
+    step = next_step(latest.hooks, event, seen.hook, seen.now, timeout=seen.timeout, since=seen.begun)
+    if step is None:
+        return None
+    state = State.UNTESTED if event == TEST else State.PROGRESSING
+    if step.turn is Turn.FAIL:
+        return Decision(state, Action.FAIL, "HookFailed", step.text)
+    action = Action.WAIT if step.turn is Turn.WAIT else Action.HOOKS
+    message = f"{_operation(latest)}: {step.text}"
+    return Decision(state, action, "RunningHook", message, deadline=step.until, event=event)
 
 
 def _operation(latest: Revision) -> str:
@@ -189,7 +226,8 @@ def _failed(seen: Observation) -> Decision | None:
 def _left_failed(seen: Observation, latest: Revision) -> Decision:
     if seen.drift is None:
         return _verification()
-    if not seen.drift and seen.health.status == "Current":
+    unfinished = latest.hooks is not None and latest.hooks.unfinished
+    if not seen.drift and seen.health.status == "Current" and not unfinished:
         return Decision(
             State.FAILED, Action.FINISH, "Recovered", f"revision {latest.revision} became healthy after all"
         )
@@ -334,6 +372,17 @@ def _on_trial(seen: Observation, revision: int, end: datetime) -> Decision:
     return Decision(State.BAKING, Action.WAIT, "Baking", message, deadline=until)
 
 
+def _untested(seen: Observation) -> Decision | None:
+    """Deployed as desired, and its tests have not all passed."""
+    latest = seen.latest
+    if latest is None or latest.status != Status.DEPLOYED or not seen.tests or latest.hooks is None:
+        return None
+    progress = latest.hooks.within(TEST)
+    if progress is not None and progress.done and progress.failure and seen.ignore_test_failures:
+        return None
+    return _hooks(seen, latest, TEST)
+
+
 def _in_sync(seen: Observation) -> Decision:
     """Deployed as desired; what is left is to keep it so."""
     kept = _kept_true(seen)
@@ -375,6 +424,7 @@ _RULES: tuple[Callable[[Observation], Decision | None], ...] = (
     _foreign_lock,
     _ordered,
     _superseded_while_pending,
+    _hooks_before,
     _not_applied,
     _applied,
     _failed,
@@ -382,6 +432,7 @@ _RULES: tuple[Callable[[Observation], Decision | None], ...] = (
     _standing_in,
     _rejected,
     _out_of_sync,
+    _untested,
     _baking,
     _in_sync,
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pierhead.apps.decide import Revision
+from pierhead.apps.hooks import RevisionHooks
 from pierhead.apps.release import Bookkeeping, Release, Status, decode, encode
 from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import Object
@@ -101,13 +102,14 @@ class History:
 
 
 def _known(release: Release) -> Revision:
+    kept = release.bookkeeping
     bare = Revision(
         revision=release.revision,
         status=release.status,
         last_deployed=release.last_deployed,
         description=release.description,
+        hooks=RevisionHooks.of(release.hooks, kept.hooks if kept else None),
     )
-    kept = release.bookkeeping
     if kept is None:
         return bare
     return replace(

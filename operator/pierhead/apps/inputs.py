@@ -15,6 +15,7 @@ from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.layers import LayerReader, Layers
 from pierhead.apps.model import AppReleaseSpec
+from pierhead.apps.model.rendering import Helm
 from pierhead.apps.model.sources import Source
 from pierhead.apps.references import Reader
 from pierhead.apps.sources.artifact import Artifact
@@ -145,6 +146,11 @@ class InputReader:
         )
 
 
+def _of_helm(helm: Helm) -> dict[str, Any]:
+    found = {"path": helm.path, "hooks": helm.disable_hooks}
+    return found if helm.crds in {None, "Create"} else {**found, "crds": helm.crds}
+
+
 def _digest(spec: AppReleaseSpec, source: Artifact, overlay: Artifact | None, values: str) -> str:
     """Covers what is rendered and how; leaves out how the result is watched, kept and rolled back."""
     kustomize = spec.kustomize
@@ -152,7 +158,7 @@ def _digest(spec: AppReleaseSpec, source: Artifact, overlay: Artifact | None, va
         "renderer": _RENDERER_GENERATION,
         "source": source.digest,
         "overlay": overlay.digest if overlay else None,
-        "helm": {"path": spec.helm.path, "hooks": spec.helm.disable_hooks} if spec.helm else None,
+        "helm": _of_helm(spec.helm) if spec.helm else None,
         "values": values,
         "kustomize": {"path": kustomize.path, "inline": kustomize.inline} if kustomize else None,
     }

@@ -14,8 +14,11 @@ from typing import Any
 
 from pierhead.apps.approval import live_digest, plan_status
 from pierhead.apps.cluster import ReleaseObjects
+from pierhead.apps.crds import Mode, but_present, separated, to_bring
 from pierhead.apps.drift import Difference, joined
 from pierhead.apps.history import StoredRevision
+from pierhead.apps.hook_operations import HookOperations, with_hooks
+from pierhead.apps.hooks import POST_DELETE, PRE_DELETE, TEST, only_tests, ordered
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.plans import described, masks_of
@@ -48,19 +51,26 @@ _VERBS: Mapping[Status, str] = MappingProxyType(
 class Operations:
     """The actions of `decide.Action`."""
 
-    def __init__(self, renderer: Renderer, objects: ReleaseObjects, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        objects: ReleaseObjects,
+        hooks: HookOperations,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._renderer = renderer
         self._objects = objects
+        self._hooks = hooks
         self._clock = clock
 
     async def release(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs) -> None:
-        """Renders the inputs, dry-runs them, writes the pending revision and applies it.
+        """Renders the inputs, dry-runs them, writes the pending revision and applies it, or begins its hooks.
 
         Raises Invalid with every object's error when the dry run fails; nothing was written then.
         """
         before = subject.revisions[-1] if subject.revisions else None
         fresh = before is None or before.revision.removed
-        rendered, plan = await self._prepared(subject, spec, inputs)
+        rendered, first, plan = await self._prepared(subject, spec, inputs)
         now = self._clock()
         revision = Release(
             name=subject.release,
@@ -74,27 +84,29 @@ class Operations:
             chart=rendered.chart,
             values=inputs.values,
             notes=rendered.notes,
+            hooks=rendered.hooks,
             bookkeeping=Bookkeeping(
                 input_digest=inputs.digest,
                 inventory=_texts(union(await self._inherited(subject), plan.entries)),
                 reconcile_at=subject.reconcile_at,
                 sensitive=bool(inputs.sensitive),
                 order=subject.order,
+                crds=bool(first.steps),
             ),
         )
-        await self._begin(subject, revision, plan)
+        await self._begin(subject, revision, plan, first)
 
     async def plan(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs) -> None:
         """Finds out what `release` would do, for `status.plan`; nothing is written.
 
         Raises what `release` would raise before its first write.
         """
-        _, plan = await self._prepared(subject, spec, inputs, explain=True)
+        _, first, plan = await self._prepared(subject, spec, inputs, explain=True)
         stale = difference(await self._inherited(subject), plan.entries) if subject.prune else ()
         doomed = await self._objects.doomed(subject, stale)
         masks = masks_of(inputs.sensitive, inputs.values, await self._secret_values(subject))
         subject.memory.plan = plan_status(
-            await asyncio.to_thread(described, plan.steps, doomed, masks),
+            await asyncio.to_thread(described, (*first.steps, *plan.steps), doomed, masks),
             input_digest=inputs.digest,
             history=[stored.revision for stored in subject.revisions],
             made_at=self._clock(),
@@ -112,7 +124,8 @@ class Operations:
         if stored is None:
             raise Conflict(f"revision {target} is gone")
         wanted = await subject.history.read(stored)
-        plan = await self._planned(subject, await self._renderer.objects_of(wanted))
+        objects = await but_present(subject.client, await self._renderer.objects_of(wanted))
+        none, plan = await self._planned(subject, objects)
         kept = wanted.bookkeeping
         revision = replace(
             wanted,
@@ -122,6 +135,7 @@ class Operations:
             last_deployed=self._clock(),
             labels={},
             resource_version="",
+            hooks=only_tests(wanted.hooks) if subject.hooks_disabled else wanted.hooks,
             bookkeeping=Bookkeeping(
                 input_digest=kept.input_digest if kept else f"foreign:{wanted.secret_name}",
                 inventory=_texts(union(await self._inherited(subject), plan.entries)),
@@ -131,27 +145,42 @@ class Operations:
                 instead_of=instead_of if order else "",
             ),
         )
-        await self._begin(subject, revision, plan)
+        await self._begin(subject, revision, plan, none)
 
-    async def apply(self, subject: Subject) -> None:
-        """Applies the pending revision again, from its stored manifest."""
-        stored = await self._read_latest(subject)
-        plan = await self._objects.plan(subject, await self._renderer.objects_of(stored))
+    async def apply(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None) -> None:
+        """Applies the pending revision from its stored manifest: after its hooks, or again."""
+        stored = await subject.read_latest()
+        await self._bring_crds(subject, spec, inputs, stored)
+        plan = await self._objects.plan(subject, await self._objects_of(subject, stored))
         await self._apply(subject, plan)
         subject.memory.applied = stored.revision
         # The time it took until everybody took the objects was not theirs to become healthy.
         subject.memory.begun = (stored.revision, self._clock())
 
+    async def run_hooks(
+        self,
+        subject: Subject,
+        spec: AppReleaseSpec,
+        inputs: Inputs | None,
+        event: str,
+        tests: tuple[str, ...],
+    ) -> None:
+        """Goes on with the newest revision's hooks of an event; of tests, with these."""
+        if subject.latest.revision.status.pending:
+            await self._bring_crds(subject, spec, inputs, await subject.read_latest())
+        only = tests if event == TEST else None
+        await self._hooks.advance(subject, event, only=only, mask=inputs.told if inputs else None)
+
     async def compare(self, subject: Subject) -> None:
         """Compares the newest revision with the cluster."""
-        stored = await self._read_latest(subject)
-        plan = await self._objects.plan(subject, await self._renderer.objects_of(stored), explain=True)
+        stored = await subject.read_latest()
+        plan = await self._objects.plan(subject, await self._objects_of(subject, stored), explain=True)
         self._tell(subject, await self._objects.compare(subject, plan), at=None)
 
     async def correct(self, subject: Subject) -> None:
         """Applies what differs from the newest revision."""
-        stored = await self._read_latest(subject)
-        found = await self._objects.correct(subject, await self._renderer.objects_of(stored))
+        stored = await subject.read_latest()
+        found = await self._objects.correct(subject, await self._objects_of(subject, stored))
         self._tell(subject, found, at=self._clock())
 
     async def finish(self, subject: Subject, *, on_trial: bool = False) -> None:
@@ -159,7 +188,7 @@ class Operations:
 
         Objects that are still going away stay in its inventory. `on_trial` begins the bake of what is new.
         """
-        stored = await self._read_latest(subject)
+        stored = await subject.read_latest()
         if stored.bookkeeping is None or subject.memory.objects is None:
             raise Conflict("the release's history was changed by somebody else")
         wanted = subject.memory.objects
@@ -178,17 +207,20 @@ class Operations:
                 rejected=False,
                 failed_at=None,
                 baking_since=self._clock() if on_trial and new else None,
+                crds=False,
+                hooks=None,
             ),
         )
-        await self._update(subject, done)
+        await subject.write_latest(done)
         self._objects.settle(subject, wanted)
         await self._trim(subject)
 
     async def fail(self, subject: Subject, cause: str) -> None:
         """Marks the newest revision failed and its input rejected."""
-        stored = await self._read_latest(subject)
+        stored = await subject.read_latest()
         if stored.bookkeeping is None:
             raise Conflict("the release's history was changed by somebody else")
+        await self._give_up_hooks(subject, stored)
         verb = _VERBS.get(stored.status, "Upgrade")
         text = f"{verb} failed: {cause}"[:_DESCRIPTION_LIMIT]
         rejected = replace(
@@ -197,81 +229,140 @@ class Operations:
             failed_at=self._clock(),
             baking_since=None,
         )
-        await self._update(
-            subject, replace(stored.now(Status.FAILED, text, stored.last_deployed), bookkeeping=rejected)
-        )
+        failed = stored.now(Status.FAILED, text, stored.last_deployed)
+        await subject.write_latest(replace(failed, bookkeeping=rejected))
 
     async def abandon(self, subject: Subject, cause: str) -> None:
         """Marks the newest revision failed; its input may be tried again."""
-        stored = await self._read_latest(subject)
-        await self._update(
-            subject, stored.now(Status.FAILED, cause[:_DESCRIPTION_LIMIT], stored.last_deployed)
+        stored = await subject.read_latest()
+        await self._give_up_hooks(subject, stored)
+        await subject.write_latest(
+            stored.now(Status.FAILED, cause[:_DESCRIPTION_LIMIT], stored.last_deployed)
         )
 
     async def baked(self, subject: Subject) -> None:
         """Notes that the newest revision's trial is over."""
-        stored = await self._read_latest(subject)
+        stored = await subject.read_latest()
         if stored.bookkeeping is None:
             raise Conflict("the release's history was changed by somebody else")
-        await self._update(
-            subject, replace(stored, bookkeeping=replace(stored.bookkeeping, baking_since=None))
+        await subject.write_latest(
+            replace(stored, bookkeeping=replace(stored.bookkeeping, baking_since=None))
         )
 
     async def remove(self, subject: Subject) -> None:
-        """Deletes every object of an install that failed; its revision stays, and says why it failed."""
+        """Deletes every object of an install that failed; its revision stays, and says why it failed.
+
+        Raises as `uninstall` does.
+        """
+        if not _within(subject, POST_DELETE):
+            await self._hooks.through(subject, PRE_DELETE)
         survivors = await self._objects.prune(subject, subject.inventory)
         if survivors:
             return
-        stored = await self._read_latest(subject)
+        await self._hooks.through(subject, POST_DELETE)
+        stored = await subject.read_latest()
         if stored.bookkeeping is None:
             raise Conflict("the release's history was changed by somebody else")
-        await self._update(
-            subject, replace(stored, bookkeeping=replace(stored.bookkeeping, inventory=(), removed=True))
+        await subject.write_latest(
+            replace(stored, bookkeeping=replace(stored.bookkeeping, inventory=(), removed=True))
         )
         subject.memory.objects = ()
         self._objects.settle(subject, ())
 
     async def uninstall(self, subject: Subject) -> tuple[Entry, ...]:
-        """Deletes every object of the release, then its history; what is still going away."""
+        """Deletes every object of the release, then its history; what is still going away.
+
+        Raises Waiting while a hook of it runs, Invalid when one failed.
+        """
         if not subject.revisions:
             return ()
         inventory = await self._inherited(subject)
         if subject.latest.revision.status != Status.UNINSTALLING:
-            stored = await self._read_latest(subject)
-            await self._update(
-                subject, stored.now(Status.UNINSTALLING, "Deletion in progress", stored.last_deployed)
-            )
-        survivors = await self._objects.prune(subject, inventory)
-        if not survivors:
-            # The newest goes last: until then a crash finds the inventory again.
-            await subject.history.delete(subject.revisions)
-            subject.memory.remember([])
-        return survivors
+            stored = await subject.read_latest()
+            going = stored.now(Status.UNINSTALLING, "Deletion in progress", stored.last_deployed)
+            if going.hooks and not subject.hooks_disabled:
+                kept = going.bookkeeping or Bookkeeping(f"foreign:{going.secret_name}", _texts(inventory))
+                going = with_hooks(replace(going, bookkeeping=kept), PRE_DELETE, self._clock())
+            await subject.write_latest(going, goes_on=bool(going.hooks))
+        if not _within(subject, POST_DELETE):
+            await self._hooks.through(subject, PRE_DELETE)
+            survivors = await self._objects.prune(subject, inventory)
+            if survivors:
+                return survivors
+        await self._hooks.through(subject, POST_DELETE)
+        # The newest goes last: until then a crash finds the inventory again.
+        await subject.history.delete(subject.revisions)
+        subject.memory.pending = None
+        subject.memory.remember([])
+        return ()
 
     def _tell(self, subject: Subject, found: Sequence[Difference], *, at: datetime | None) -> None:
         """Remembers what others changed, and when that was put back."""
         subject.memory.drift = joined(subject.memory.drift or (), found, at=at)
 
-    async def _begin(self, subject: Subject, revision: Release, plan: Plan) -> None:
-        """Takes the lock, which is the pending revision, and applies."""
+    async def _begin(self, subject: Subject, revision: Release, plan: Plan, crds: Plan) -> None:
+        """Takes the lock, which is the pending revision, and applies, unless hooks come first."""
+        event = f"pre-{revision.status.value.removeprefix('pending-')}"
+        hooked = bool(ordered(revision.hooks, event))
+        if hooked and not crds.steps:
+            revision = with_hooks(revision, event, revision.last_deployed)
         created = await subject.history.create(revision)
         subject.memory.store(StoredRevision.of(created))
         subject.memory.pending = created
         subject.memory.drift = ()
-        await self._apply(subject, plan)
-        subject.memory.applied = revision.revision
+        if hooked:
+            if crds.steps:
+                await self._objects.apply_crds(subject, crds)
+                subject.memory.crds = revision.revision
+            return
+        await self._apply(subject, plan, crds)
+        subject.memory.crds = subject.memory.applied = revision.revision
+
+    async def _bring_crds(
+        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None, stored: Release
+    ) -> None:
+        """Applies the CRDs of the chart's own folder if nothing proves that it was done.
+
+        They are in no manifest, so they are rendered again, which needs the inputs.
+        """
+        kept = stored.bookkeeping
+        if kept is None or not kept.crds or kept.hooks is not None or inputs is None:
+            return
+        if subject.memory.crds == stored.revision:
+            return
+        upgrade = stored.status == Status.PENDING_UPGRADE
+        templates = TemplateRelease(stored.name, stored.namespace, stored.revision, is_upgrade=upgrade)
+        rendered = await self._rendered(subject, spec, inputs, templates)
+        crds = await to_bring(subject.client, rendered.crds, _crds_mode(spec))
+        found = await self._objects.plan(subject, (), crds=crds)
+        await self._objects.apply_crds(subject, separated(found, crds)[0])
+        subject.memory.crds = stored.revision
+
+    async def _objects_of(self, subject: Subject, stored: Release) -> tuple[Object, ...]:
+        """What a stored revision has to bring about; one that brings back has nothing to say of CRDs."""
+        objects = await self._renderer.objects_of(stored)
+        if stored.bookkeeping is None or stored.bookkeeping.rolls_back is None:
+            return objects
+        return await but_present(subject.client, objects)
+
+    async def _give_up_hooks(self, subject: Subject, stored: Release) -> None:
+        """Deletes what its policy does not leave of an event that did not end."""
+        progress = stored.bookkeeping.hooks if stored.bookkeeping is not None else None
+        if progress is not None and not progress.done:
+            await self._hooks.clean(subject, stored, progress)
 
     async def _prepared(
         self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, *, explain: bool = False
-    ) -> tuple[Rendered, Plan]:
-        """What the inputs render to, and the plan for it."""
+    ) -> tuple[Rendered, Plan, Plan]:
+        """What the inputs render to, the plan for CRDs that come before, and that for the objects."""
         before = subject.revisions[-1] if subject.revisions else None
         number = before.revision.revision + 1 if before else 1
         upgrade = before is not None and not before.revision.removed
         templates = TemplateRelease(subject.release, subject.key.namespace, number, is_upgrade=upgrade)
         rendered = await self._rendered(subject, spec, inputs, templates)
-        crds = await self._objects.missing_crds(subject, rendered.crds)
-        return rendered, await self._planned(subject, (*crds, *rendered.objects), explain=explain)
+        crds = await to_bring(subject.client, rendered.crds, _crds_mode(spec))
+        first, plan = await self._planned(subject, rendered.objects, crds, explain=explain)
+        return rendered, first, plan
 
     async def _secret_values(self, subject: Subject) -> Mapping[str, Any] | None:
         """The values of the newest revision, if some of them may be secret."""
@@ -296,31 +387,28 @@ class Operations:
                 subject.memory.spared = Spared(what, self._clock() + _SPARED, error)
             raise
 
-    async def _planned(self, subject: Subject, objects: Iterable[Object], *, explain: bool = False) -> Plan:
-        """The plan for a new revision's objects, none of which is taken from another release."""
+    async def _planned(
+        self,
+        subject: Subject,
+        objects: Iterable[Object],
+        crds: Sequence[Object] = (),
+        *,
+        explain: bool = False,
+    ) -> tuple[Plan, Plan]:
+        """The plan for CRDs and that for a new revision's objects, none of them another release's."""
         if subject.revisions and subject.latest.bookkeeping is None:
             # Somebody else was at work, and not every event of that need have come yet.
             subject.memory.objects = None
-        plan = await self._objects.plan(subject, objects, explain=explain)
+        found = await self._objects.plan(subject, objects, crds=crds, explain=explain)
+        first, plan = separated(found, crds)
         await self._objects.refuse_strangers(subject, plan, ours=frozenset(_ours(subject)))
-        return plan
+        return first, plan
 
-    async def _apply(self, subject: Subject, plan: Plan) -> None:
+    async def _apply(self, subject: Subject, plan: Plan, crds: Plan | None = None) -> None:
         before = subject.revisions[-2] if len(subject.revisions) > 1 else None
         if before is not None and before.bookkeeping is None:
             plan = await self._objects.take_over_from_helm(subject, plan)
-        await self._objects.apply(subject, plan)
-
-    async def _read_latest(self, subject: Subject) -> Release:
-        """The newest revision with its manifest; without a request while this process is at it."""
-        pending = subject.memory.pending
-        if pending is not None and pending.resource_version == subject.latest.resource_version:
-            return pending
-        return await subject.history.read(subject.latest)
-
-    async def _update(self, subject: Subject, revision: Release) -> None:
-        subject.memory.pending = None
-        subject.memory.store(StoredRevision.of(await subject.history.update(revision)))
+        await self._objects.apply(subject, plan, crds)
 
     async def _inherited(self, subject: Subject) -> tuple[Entry, ...]:
         """The objects a next revision has to answer for, those of somebody else's revision included."""
@@ -351,6 +439,16 @@ def _ours(subject: Subject) -> list[Entry]:
         if stored.bookkeeping is not None
         for text in stored.bookkeeping.inventory
     ]
+
+
+def _within(subject: Subject, event: str) -> bool:
+    """Whether the newest revision's hooks of this event were begun."""
+    held = subject.latest.revision.hooks
+    return held is not None and held.within(event) is not None
+
+
+def _crds_mode(spec: AppReleaseSpec) -> Mode:
+    return (spec.helm.crds if spec.helm is not None else None) or "Create"
 
 
 def _texts(entries: Iterable[Entry]) -> tuple[str, ...]:

@@ -55,13 +55,23 @@ class Planner:
         self._live = live
         self._expressions = expressions
 
-    async def plan(self, objects: Iterable[Object], *, dry_run: bool = True, explain: bool = False) -> Plan:
-        """What applying these objects would do. `explain` tells which fields would change.
+    async def plan(
+        self,
+        objects: Iterable[Object],
+        *,
+        crds: Sequence[Object] = (),
+        dry_run: bool = True,
+        explain: bool = False,
+    ) -> Plan:
+        """What applying these objects would do, and before them `crds`, which are nobody's.
+
+        `explain` tells which fields would change.
 
         Raises Invalid for a rule or annotation that cannot be followed; what the API server refuses are
         failures of the plan.
         """
         drafted = await self._drafted(objects, look=dry_run, correct=False, replicas=not explain)
+        drafted.asked[:0] = crds
         found = await self._asked(drafted, dry_run=dry_run, explain=explain)
         return await self._without_autoscaled(drafted, found) if explain else found
 

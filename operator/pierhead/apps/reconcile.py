@@ -18,6 +18,7 @@ from pierhead.apps.dependencies import Dependencies
 from pierhead.apps.drift import drift_status
 from pierhead.apps.drift import remembered as remembered_drift
 from pierhead.apps.history import History, StoredRevision
+from pierhead.apps.hooks import TEST, Verdict, selected, token
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
 from pierhead.apps.model.delivery import Health as HealthSpec
@@ -252,8 +253,18 @@ class AppReleaseReconciler:
             remembered=subject.remembered,
             reconcile_at=subject.reconcile_at,
             order=subject.annotations.get(ROLLBACK_TO, ""),
+            hook=self._hook(subject),
+            tests=_tests(subject, spec),
+            ignore_test_failures=bool(spec.helm and spec.helm.test and spec.helm.test.ignore_failures),
         )
         return replace(seen, gates=self._gates(subject, spec, seen))
+
+    def _hook(self, subject: Subject) -> Verdict | None:
+        """How the hook under way fares."""
+        latest = subject.revisions[-1].revision if subject.revisions else None
+        if latest is None or latest.hooks is None or latest.hooks.progress is None:
+            return None
+        return self._with.objects.hooks.seen(subject.key, token(latest.revision, latest.hooks.progress))
 
     def _gates(self, subject: Subject, spec: AppReleaseSpec, seen: Observation) -> tuple[Gate, ...]:
         """What holds a new revision back now: people before windows, so that they may approve ahead."""
@@ -286,7 +297,8 @@ class AppReleaseReconciler:
             Action.PLAN: plan,
             Action.INSTALL: release,
             Action.UPGRADE: release,
-            Action.APPLY: lambda: operations.apply(subject),
+            Action.APPLY: lambda: operations.apply(subject, spec, inputs),
+            Action.HOOKS: lambda: operations.run_hooks(subject, spec, inputs, decision.event, seen.tests),
             Action.FINISH: lambda: operations.finish(subject, on_trial=bool(seen.bake)),
             Action.BAKED: lambda: operations.baked(subject),
             Action.FAIL: lambda: operations.fail(subject, decision.message),
@@ -303,7 +315,11 @@ class AppReleaseReconciler:
         except ReconcileError as error:
             if inputs is not None:
                 error.message = await inputs.told(error.message)
-            if isinstance(error, UnknownKind) and decision.action is Action.APPLY and _is_new(subject):
+            crds_known = (
+                bool(subject.revisions) and subject.memory.crds == subject.revisions[-1].revision.revision
+            )
+            lost = decision.action is Action.APPLY and _is_new(subject) and not crds_known
+            if isinstance(error, UnknownKind) and lost:
                 # The CRDs of a chart's own folder are not in its manifest: only another render has them.
                 await operations.abandon(subject, f"begun anew, because a crash left {error}")
                 return
@@ -398,6 +414,10 @@ class AppReleaseReconciler:
             prune=spec.prune if spec else True,
             history_limit=spec.history_limit if spec else 10,
             rules=tuple(spec.object_rules or ()) if spec else rules_of(resource.spec),
+            timeout=timedelta(
+                seconds=seconds((resource.spec.get("health") or {}).get("timeout") or HealthSpec().timeout)
+            ),
+            hooks_disabled=bool((resource.spec.get("helm") or {}).get("disableHooks")),
             remembered=remembered_attempt(resource.status),
         )
 
@@ -428,6 +448,20 @@ def _shown_plan(subject: Subject, seen: Observation, decision: Decision) -> dict
     if plan == subject.told_plan:
         subject.memory.plan = None
     return {"plan": plan}
+
+
+def _tests(subject: Subject, spec: AppReleaseSpec) -> tuple[str, ...]:
+    """The names of the test hooks that the newest revision has to pass."""
+    held = subject.revisions[-1].revision.hooks if subject.revisions else None
+    wanted = spec.helm.test if spec.helm is not None else None
+    if held is None or wanted is None or not wanted.enabled:
+        return ()
+    filters = wanted.filters or ()
+    return selected(
+        held.names.get(TEST, {}).values(),
+        include=[entry.name for entry in filters if not entry.exclude],
+        exclude=[entry.name for entry in filters if entry.exclude],
+    )
 
 
 def _is_settled(resource: Resource) -> bool:

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from pierhead.apps import hooks as helm_hooks
+from pierhead.apps.hooks import HookProgress
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry
@@ -85,6 +87,12 @@ class Bookkeeping:
 
     instead_of: str = ""
     """The digest of the input that it was ordered to stand in for."""
+
+    crds: bool = False
+    """Whether CRDs of the chart's own folder, which no manifest holds, belong before its objects."""
+
+    hooks: HookProgress | None = None
+    """How far it is with the hooks of one event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +208,8 @@ def decode(secret: Mapping[str, Any]) -> Release:
             chart=_mapping(_mapping(payload, "chart"), "metadata"),
             values=_mapping(payload, "config"),
             notes=_text(info, "notes"),
-            hooks=tuple(payload.get("hooks") or ()),
-            bookkeeping=_bookkeeping_of(payload.get("pierhead")),
+            hooks=helm_hooks.check(payload.get("hooks")),
+            bookkeeping=_bookkeeping_of(payload.get("pierhead"), len(payload.get("hooks") or ())),
             labels=metadata.get("labels") or {},
             resource_version=metadata.get("resourceVersion", ""),
         )
@@ -246,6 +254,10 @@ def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
         document["rejected"] = True
     if kept.reconcile_at:
         document["reconcileAt"] = kept.reconcile_at
+    if kept.crds:
+        document["crds"] = True
+    if kept.hooks is not None:
+        document["hooks"] = _progress_json(kept.hooks)
     if kept.sensitive:
         document["sensitive"] = True
     if kept.removed:
@@ -255,6 +267,37 @@ def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
             document[key] = _timestamp(moment)
     texts = {"order": kept.order, "insteadOf": kept.instead_of}
     return document | {key: text for key, text in texts.items() if text}
+
+
+def _progress_json(progress: HookProgress) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "event": progress.event,
+        "hooks": list(progress.hooks),
+        "position": progress.position,
+        "at": _timestamp(progress.at),
+    }
+    if progress.failure:
+        document["failure"] = progress.failure
+    if progress.done:
+        document["done"] = True
+    return document
+
+
+def _progress_of(document: Mapping[str, Any] | None, hooks: int) -> HookProgress | None:
+    """Raises what a damaged one causes; IndexError for a place that is none of so many hooks."""
+    if document is None:
+        return None
+    progress = HookProgress(
+        event=str(document["event"]),
+        hooks=tuple(int(place) for place in document["hooks"]),
+        at=_datetime(document["at"]),
+        position=int(document["position"]),
+        failure=_text(document, "failure"),
+        done=bool(document.get("done", False)),
+    )
+    if not all(0 <= place < hooks for place in progress.hooks) or progress.position < 0:
+        raise IndexError("hooks")
+    return progress
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:
@@ -271,7 +314,7 @@ def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _bookkeeping_of(document: Mapping[str, Any] | None) -> Bookkeeping | None:
+def _bookkeeping_of(document: Mapping[str, Any] | None, hooks: int) -> Bookkeeping | None:
     if document is None:
         return None
     for text in document["inventory"]:
@@ -288,6 +331,8 @@ def _bookkeeping_of(document: Mapping[str, Any] | None) -> Bookkeeping | None:
         baking_since=_datetime(document["bakingSince"]) if "bakingSince" in document else None,
         order=_text(document, "order"),
         instead_of=_text(document, "insteadOf"),
+        crds=document.get("crds", False),
+        hooks=_progress_of(document.get("hooks"), hooks),
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pierhead.apps import hooks as helm_hooks
+from pierhead.apps.hooks import Hook as StoredHook
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.objects import check
@@ -24,6 +26,7 @@ from pierhead.render.pool import RendererPool
 from pierhead.render.protocol import (
     Capabilities,
     Chart,
+    Hook,
     LookupCall,
     Overlay,
     PlainManifests,
@@ -31,7 +34,6 @@ from pierhead.render.protocol import (
     RenderRequest,
 )
 
-_TEST_EVENTS = frozenset({"test", "test-success"})
 _FIELDS = {"helm": "spec.helm", "kustomize": "spec.kustomize", "values": "spec.helm.values"}
 
 
@@ -46,6 +48,8 @@ class Rendered:
     manifest: str
     chart: Mapping[str, Any]
     notes: str
+    hooks: tuple[Mapping[str, Any], ...] = ()
+    """As Helm stores them; without those that are not to be run."""
 
 
 class Renderer:
@@ -85,14 +89,9 @@ class Renderer:
             raise Invalid(
                 str(error), reason=error.reason, field=_FIELDS.get(error.source, "spec.source")
             ) from None
-        hooks = [hook for hook in rendering.hooks if not _TEST_EVENTS.issuperset(hook.events)]
-        if hooks and spec.helm is not None and not spec.helm.disable_hooks:
-            raise Invalid(
-                f"the chart has hooks, such as {hooks[0].kind} {hooks[0].name} ({hooks[0].events[0]}), which "
-                "pierhead does not run: set disableHooks to release it without them",
-                reason="HooksNotSupported",
-                field="spec.helm.disableHooks",
-            )
+        hooks: tuple[Mapping[str, Any], ...] = tuple(_stored(hook) for hook in rendering.hooks)
+        if spec.helm is not None and spec.helm.disable_hooks:
+            hooks = helm_hooks.only_tests(hooks)
         objects = tuple(item.object for item in rendering.objects)
         if not objects:
             raise Invalid(
@@ -107,6 +106,7 @@ class Renderer:
             manifest=rendering.manifest,
             chart=rendering.chart_metadata or _pseudo_chart(release.name, inputs),
             notes=rendering.notes,
+            hooks=hooks,
         )
 
     async def objects_of(self, revision: StoredRelease) -> tuple[Object, ...]:
@@ -123,6 +123,21 @@ class Renderer:
             raise Invalid(f"{revision.secret_name}: {error}", reason="DamagedRelease") from None
         return tuple(item.object for item in rendering.objects)
 
+    async def hook_object(self, revision: StoredRelease, hook: StoredHook) -> Object:
+        """The object of a stored hook. Raises Invalid when it is not one any more."""
+        manifests = PlainManifests(text=hook.manifest)
+        try:
+            rendering = await self._pool.render(
+                RenderRequest(manifests=manifests, namespace=revision.namespace)
+            )
+        except RenderInvalid as error:
+            raise Invalid(
+                f"{revision.secret_name}: hook {hook.name}: {error}", reason="DamagedRelease"
+            ) from None
+        if len(rendering.hooks) != 1:
+            raise Invalid(f"{revision.secret_name}: {hook.name} is no hook", reason="DamagedRelease")
+        return rendering.hooks[0].object
+
     async def _lookup(
         self, call: LookupCall, client: Client
     ) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
@@ -134,6 +149,21 @@ class Renderer:
             except NotFound:
                 return None
         return [item async for page in client.pages(resource, namespace) for item in page.items]
+
+
+def _stored(hook: Hook) -> dict[str, Any]:
+    """A rendered hook as Helm stores it, not run yet."""
+    return {
+        "name": hook.name,
+        "kind": hook.kind,
+        "path": hook.path,
+        "manifest": hook.manifest,
+        "events": list(hook.events),
+        "last_run": helm_hooks.never_run(),
+        "weight": hook.weight,
+        "delete_policies": list(hook.delete_policies),
+        "output_log_policies": list(hook.output_log_policies),
+    }
 
 
 def _chart(spec: AppReleaseSpec, inputs: Inputs, release: Release) -> Chart | None:

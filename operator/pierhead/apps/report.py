@@ -8,6 +8,7 @@ from typing import Any
 
 from pierhead.apps.decide import REMEMBERED, Action, Attempt, Decision, Health, Observation, State, order_of
 from pierhead.apps.drift import Difference, drifted
+from pierhead.apps.hooks import TEST
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
@@ -27,6 +28,9 @@ def conditions_of(
     found = list(_engine_conditions(decision, seen))
     if seen.latest is not None:
         found.append(_healthy(seen.health))
+        tested = _tested(seen)
+        if tested is not None:
+            found.append(tested)
     if inputs.source_failure is not None:
         failure = inputs.source_failure
         found.append(Condition("SourceReady", "False", failure.reason, str(failure)))
@@ -79,6 +83,18 @@ def _of_settled(decision: Decision, seen: Observation) -> tuple[Condition, ...]:
         reason, message = decision.reason, decision.message
         return not_ready(reason, message), stalled(reason, message)
     return (ready("Deployed", f"revision {seen.history[-1].revision} is deployed"),)
+
+
+def _tested(seen: Observation) -> Condition | None:
+    held = seen.latest.hooks if seen.latest is not None else None
+    progress = held.within(TEST) if held is not None else None
+    if progress is None:
+        return None
+    if progress.failure:
+        return Condition("Tested", "False", "Failed", progress.failure)
+    if progress.done:
+        return Condition("Tested", "True", "Succeeded", f"{len(progress.hooks)} tests passed")
+    return Condition("Tested", "Unknown", "Running", "its tests run")
 
 
 def _healthy(health: Health) -> Condition:

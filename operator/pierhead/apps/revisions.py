@@ -68,6 +68,9 @@ class Memory:
     hindered: int = 0
     """The revision whose last apply was stopped by something that passes by itself."""
 
+    crds: int = 0
+    """The revision whose chart's own CRDs this process has applied."""
+
     spared: "Spared | None" = None
     """The render that is not tried again for a while."""
 

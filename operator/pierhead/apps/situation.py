@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from pierhead.apps.hooks import RevisionHooks, Verdict
 from pierhead.apps.release import Status
 
 REMEMBERED = 256
@@ -31,6 +32,8 @@ class State(StrEnum):
     LOCKED = "Locked"
     UNMANAGED = "Unmanaged"
     PROGRESSING = "Progressing"
+    UNTESTED = "Untested"
+    """Deployed, and its tests have not all passed."""
     BAKING = "Baking"
     """Deployed, and still on trial."""
     FAILED = "Failed"
@@ -50,7 +53,9 @@ class Action(StrEnum):
     INSTALL = "Install"
     UPGRADE = "Upgrade"
     APPLY = "Apply"
-    """Apply the manifest of the pending revision: what a crash left half done."""
+    """Apply the manifest of the pending revision: after its hooks, or what a crash left half done."""
+    HOOKS = "Hooks"
+    """Go on with the hooks of an event."""
     FINISH = "Finish"
     FAIL = "Fail"
     ABANDON = "Abandon"
@@ -93,6 +98,9 @@ class Revision:
 
     instead_of: str = ""
     """The digest of the input that it was ordered to stand in for."""
+
+    hooks: RevisionHooks | None = None
+    """None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +199,14 @@ class Observation:
     hindered: bool = False
     """Whether what stopped the last apply of the pending revision passes by itself."""
 
+    hook: Verdict | None = None
+    """How the hook under way fares; None while nobody has looked."""
+
+    tests: tuple[str, ...] = ()
+    """Names of the test hooks that the newest revision has to pass."""
+
+    ignore_test_failures: bool = False
+
     gates: tuple[Gate, ...] = ()
     """What is closed now, the most telling first. They hold back new revisions and nothing else."""
 
@@ -220,7 +236,9 @@ class Observation:
 
     def deadline_of(self, latest: Revision) -> datetime:
         """When a pending revision has had its time."""
-        return max(latest.last_deployed, self.begun or latest.last_deployed) + self.timeout
+        progress = latest.hooks.progress if latest.hooks is not None else None
+        since = progress.at if progress is not None and progress.done else latest.last_deployed
+        return max(latest.last_deployed, since, self.begun or since) + self.timeout
 
     @property
     def failure(self) -> Revision | None:
@@ -288,7 +306,10 @@ class Decision:
     """Whether a wait ends only when somebody changes something."""
 
     deadline: datetime | None = None
-    """When the state is looked at again without an event, with `Action.WAIT`."""
+    """When the state is looked at again without an event."""
+
+    event: str = ""
+    """Whose hooks to go on with, with `Action.HOOKS`."""
 
 
 def deployed_of(history: Sequence[Revision]) -> Revision | None:

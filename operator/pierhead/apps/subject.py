@@ -5,12 +5,13 @@ Invariant: `client` acts as the release's account and is the only client an acti
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pierhead.apps.decide import Attempt
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.model.objects import ObjectRule
-from pierhead.apps.release import Status
+from pierhead.apps.release import Release, Status
 from pierhead.apps.revisions import Memory
 from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import ObjectKey
@@ -50,6 +51,12 @@ class Subject:
     remembered: Attempt | None = None
     """What was released last, as the status has it."""
 
+    timeout: timedelta = timedelta(minutes=5)
+    """`spec.health.timeout`: what a hook may take too."""
+
+    hooks_disabled: bool = False
+    """`spec.helm.disableHooks`."""
+
     @property
     def revisions(self) -> list[StoredRevision]:
         """All revisions, oldest first."""
@@ -61,6 +68,22 @@ class Subject:
         if not self.revisions:
             raise Conflict("the release's history is gone")
         return self.revisions[-1]
+
+    async def read_latest(self) -> Release:
+        """The newest revision with its manifest; without a request while this process is at it."""
+        pending = self.memory.pending
+        if pending is not None and pending.resource_version == self.latest.resource_version:
+            return pending
+        return await self.history.read(self.latest)
+
+    async def write_latest(self, revision: Release, *, goes_on: bool = False) -> Release:
+        """Writes the newest revision; held with its manifest where this process `goes_on` with it."""
+        self.memory.pending = None
+        written = await self.history.update(revision)
+        self.memory.store(StoredRevision.of(written))
+        if goes_on:
+            self.memory.pending = written
+        return written
 
     @property
     def plan(self) -> Mapping[str, Any] | None:

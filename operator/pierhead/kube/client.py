@@ -14,7 +14,7 @@ from pierhead.engine.resource import Object
 from pierhead.kube.answers import METADATA_LIST, PLAIN, ApplyAnswer, Page, accept_for, selectors, typed
 from pierhead.kube.credentials import Credentials, Identity
 from pierhead.kube.errors import Conflict409, Gone, NotFound, Rejected, Request
-from pierhead.kube.resources import SECRETS, ResourceType
+from pierhead.kube.resources import PODS, SECRETS, ResourceType
 from pierhead.kube.transport import Answer, Call, RequestObserver, Transport
 from pierhead.model import FIELD_MANAGER
 
@@ -302,6 +302,21 @@ class Client:
         )
         return (await self._transport.send(call)).value
 
+    async def logs(self, pod: str, namespace: str, *, container: str, lines: int, limit_bytes: int) -> str:
+        """The last lines of a container's log."""
+        call = self._call(
+            "GET",
+            "get",
+            PODS,
+            pod,
+            namespace,
+            subresource="log",
+            query={"container": container, "tailLines": str(lines), "limitBytes": str(limit_bytes)},
+            accept="*/*",
+            text=True,
+        )
+        return str((await self._transport.send(call)).value)
+
     def watch_stream(
         self,
         resource: ResourceType,
@@ -346,6 +361,7 @@ class Client:
         accept: str = PLAIN,
         repeatable: bool = False,
         named: str = "",
+        text: bool = False,
     ) -> Call:
         place = "/".join(part for part in (namespace, name or named) if part)
         target = f"{resource.group_resource} {place}".rstrip()
@@ -363,4 +379,5 @@ class Client:
             accept=accept,
             user=self._user,
             repeatable=repeatable or method == "GET",
+            text=text,
         )

@@ -55,6 +55,8 @@ class Call:
     """Whom to impersonate."""
     repeatable: bool = False
     """Whether sending it twice does what sending it once does."""
+    text: bool = False
+    """Whether the answer is text, and no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class Transport:
                     body = await response.read()
                     if response.status < _FAILURE:
                         date = response.headers.get("Date")
-                        value = await self._value(body)
+                        value = body.decode(errors="replace") if call.text else await self._value(body)
                         return Answer(response.status, value, date, self._clock() - started)
                     error = await self._error(response, body, call)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as failure:

@@ -157,11 +157,6 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "InvalidPath",
         "spec.source.inline.files: ",
     ),
-    "hooks": (
-        chart(**{"templates/hook.yaml": HOOK}),
-        "HooksNotSupported",
-        "spec.helm.disableHooks: the chart has hooks, such as Job migrate (pre-upgrade)",
-    ),
     "an object that the API server refuses": (
         {"source": inline(config_map("One_"), config_map("fine"))},
         "Rejected",
@@ -201,9 +196,7 @@ async def test_a_new_release_says_what_is_wrong_and_waits(
     await releases.until()
 
 
-BREAKING = {
-    name: BAD[name] for name in ("a template that is none", "an object that the API server refuses", "hooks")
-}
+BREAKING = {name: BAD[name] for name in ("a template that is none", "an object that the API server refuses")}
 
 
 @pytest.mark.parametrize(("spec", "reason", "message"), BREAKING.values(), ids=BREAKING)

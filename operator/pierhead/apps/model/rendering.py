@@ -3,14 +3,39 @@
 Invariant: what is rendered depends on nothing but these fields and what they name.
 """
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from pierhead.apps.model.scalars import RelativePath
 from pierhead.apps.model.sources import Source
 from pierhead.apps.model.values import ValuesReference
 from pierhead.model import FreeForm, Model, Rule, exactly_one
+
+
+class TestFilter(Model):
+    """Names a test."""
+
+    __test__: ClassVar[bool] = False
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    """Name of the test hook's object."""
+
+    exclude: bool = False
+    """Whether it is left out instead of being one of those that run. Defaults to false."""
+
+
+class HelmTest(Model):
+    """The chart's tests: hooks of the event `test`, run one after another."""
+
+    enabled: bool = False
+    """Whether they run. Defaults to false."""
+
+    ignore_failures: bool = False
+    """Whether a failed test leaves the revision deployed; otherwise it is rolled back. Defaults to false."""
+
+    filters: list[TestFilter] | None = Field(default=None, max_length=32)
+    """Which tests run. Defaults to all."""
 
 
 class Helm(Model):
@@ -29,7 +54,14 @@ class Helm(Model):
     """Values files of the source, each merged over the ones before it; `valuesFrom` wins over them."""
 
     disable_hooks: bool = False
-    """Whether a chart's hooks are left out. A chart with hooks is refused otherwise. Defaults to false."""
+    """Whether a chart's hooks are left out, tests apart. Defaults to false."""
+
+    crds: Literal["Skip", "Create", "CreateReplace"] | None = None
+    """What becomes of the CRDs in the chart's `crds/`: nothing, those that the cluster lacks are created, or
+    the others are brought up to date too. None is ever deleted or taken back. Defaults to Create."""
+
+    test: HelmTest | None = None
+    """Runs the chart's tests when a revision is deployed."""
 
 
 class Kustomize(Model):
