@@ -83,17 +83,7 @@ async def main(n: int) -> Result:
         await lab.quiet()
         await asyncio.to_thread(lab.operator.start)
         measured = await lab.measure(BATCH_JOBS, [batch_job(n, queue)])
-    return Result(
-        benchmark="array_job",
-        n=n,
-        seconds=measured.seconds,
-        limit_seconds=limit_seconds,
-        api_requests_per_object=measured.api_requests.total(),
-        aws_calls_per_object=measured.aws_calls.total(),
-        cpu_seconds=measured.cpu_seconds,
-        peak_rss_mib=measured.after.peak_rss_mib,
-        extra=measured.extra(1),
-    )
+    return Result.of("array_job", measured, n=n, limit_seconds=limit_seconds, objects=1)
 
 
 if __name__ == "__main__":

@@ -105,17 +105,7 @@ async def main(n: int) -> Result:
         await lab.quiet()
         await asyncio.to_thread(lab.operator.start)
         measured = await lab.measure(SYNCED_SECRETS, [synced_secret(index) for index in range(n)])
-    return Result(
-        benchmark="cold_secrets",
-        n=n,
-        seconds=measured.seconds,
-        limit_seconds=limit_seconds,
-        api_requests_per_object=measured.api_requests.total() / n,
-        aws_calls_per_object=measured.aws_calls.total() / n,
-        cpu_seconds=measured.cpu_seconds,
-        peak_rss_mib=measured.after.peak_rss_mib,
-        extra=measured.extra(n),
-    )
+    return Result.of("cold_secrets", measured, n=n, limit_seconds=limit_seconds)
 
 
 if __name__ == "__main__":

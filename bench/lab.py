@@ -6,10 +6,12 @@ concerns: requests by the operator, AWS calls by the stand-in, CPU time and memo
 
 import asyncio
 import contextlib
+import math
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +47,8 @@ class Measured:
     aws_calls: Counter[str]
     before: TreeUsage
     after: TreeUsage
+    latencies: tuple[float, ...] = ()
+    """Seconds of each object alone, from its sending."""
 
     @property
     def cpu_seconds(self) -> float:
@@ -79,33 +83,53 @@ class Lab:
         """Applies them server-side over CONNECTIONS connections."""
         await each(resource_objects, lambda pair: self.client.apply(*pair, field_manager="bench"))
 
-    async def measure(self, resource: ResourceType, objects: list[Object]) -> Measured:
-        """Applies the custom resources and waits until all of them are Ready. Raises TimeoutError."""
-        ready = _Ready(len(objects))
-        watch = Watch(self.client, resource, ready.told, namespace=NAMESPACE)
-        following = asyncio.create_task(watch.run())
-        await watch.ready()
+    def counting(self) -> Callable[..., Measured]:
+        """Begins to count; what is returned ends it, and is told how long it took."""
         requests, everyone, calls = self._requests(), self._everyone(), self._calls()
         before = usage_of(self.operator.pid)
-        began = time.monotonic()
-        await self.apply_all((resource, obj) for obj in objects)
-        try:
-            async with asyncio.timeout(60 + _SECONDS_FOR_EACH * len(objects)):
-                await ready.all.wait()
-        except TimeoutError:
-            say(f"{len(ready.names)} of {len(objects)} are Ready; the others say: {ready.complaints()}")
-            raise
-        finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
-        return Measured(
-            seconds=ready.at - began,
-            api_requests=self._requests() - requests,
-            all_api_requests=self._everyone() - everyone,
-            aws_calls=self._calls() - calls,
-            before=before,
-            after=usage_of(self.operator.pid),
+
+        def counted(*, seconds: float, latencies: Sequence[float] = ()) -> Measured:
+            return Measured(
+                seconds=seconds,
+                latencies=tuple(latencies),
+                api_requests=self._requests() - requests,
+                all_api_requests=self._everyone() - everyone,
+                aws_calls=self._calls() - calls,
+                before=before,
+                after=usage_of(self.operator.pid),
+            )
+
+        return counted
+
+    async def measure(
+        self, resource: ResourceType, objects: list[Object], *, generation: int = 1, reason: str = ""
+    ) -> Measured:
+        """Applies the custom resources and waits until each is Ready. Raises TimeoutError.
+
+        `generation` is that of the change that is waited for. With a `reason`, what is waited for is that
+        Ready has it.
+        """
+        names = {obj["metadata"]["name"] for obj in objects}
+        ready = _Ready(names, generation, reason)
+        sent: dict[str, float] = {}
+
+        async def send(obj: Object) -> None:
+            sent[obj["metadata"]["name"]] = time.monotonic()
+            await self.client.apply(resource, obj, field_manager="bench")
+
+        async with following(self.client, resource, NAMESPACE, ready.told):
+            counting = self.counting()
+            began = time.monotonic()
+            await each(objects, send)
+            try:
+                async with asyncio.timeout(60 + _SECONDS_FOR_EACH * len(objects)):
+                    await ready.all.wait()
+            except TimeoutError:
+                say(f"{len(ready.at)} of {len(objects)} are Ready; the others say: {ready.complaints()}")
+                raise
+        return counting(
+            seconds=max(ready.at.values()) - began,
+            latencies=[ready.at[name] - moment for name, moment in sent.items()],
         )
 
     async def quiet(self) -> None:
@@ -130,25 +154,27 @@ class Lab:
 
 
 class _Ready:
-    """Which objects are Ready, as the watch tells."""
+    """Which objects are Ready since when, as the watch tells."""
 
-    def __init__(self, wanted: int) -> None:
-        self.names: set[str] = set()
-        self.at = 0.0
+    def __init__(self, wanted: AbstractSet[str], generation: int, reason: str) -> None:
+        self.at: dict[str, float] = {}
         self.all = asyncio.Event()
         self._wanted = wanted
+        self._generation = generation
+        self._reason = reason
         self._said: dict[str, str] = {}
 
     def told(self, _event: str, obj: Object) -> None:
         name, ready = ObjectKey.of(obj).name, condition(obj, "Ready")
-        if ready.get("status") == "True":
-            self.names.add(name)
+        if name not in self._wanted or name in self.at:
+            return
+        there = ready.get("reason") == self._reason if self._reason else ready.get("status") == "True"
+        if there and ready.get("observedGeneration", 0) >= self._generation:
+            self.at[name] = time.monotonic()
             self._said.pop(name, None)
         else:
-            self.names.discard(name)
             self._said[name] = f"{ready.get('reason', '?')}: {ready.get('message', '')}"
-        if len(self.names) == self._wanted:
-            self.at = time.monotonic()
+        if len(self.at) == len(self._wanted):
             self.all.set()
 
     def complaints(self) -> str:
@@ -174,6 +200,28 @@ async def laboratory(settings: Mapping[str, Any] | None = None) -> AsyncIterator
             yield Lab(sandbox, client, OperatorProcess(sandbox, settings=settings))
         finally:
             await client.close()
+
+
+@asynccontextmanager
+async def following(
+    client: Client, resource: ResourceType, namespace: str, told: Callable[[str, Object], None]
+) -> AsyncIterator[None]:
+    """While it is entered, `told` hears of every object and every change of one."""
+    watch = Watch(client, resource, told, namespace=namespace)
+    task = asyncio.create_task(watch.run())
+    try:
+        await watch.ready()
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest value that so many percent of them do not pass, to the millisecond."""
+    ordered = sorted(values)
+    return round(ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)], 3)
 
 
 async def each(

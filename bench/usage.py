@@ -5,9 +5,11 @@ looks; a child that has ended counts in its parent's CPU time.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+_SIZE = re.compile(r"^(Vm\w+):\s+(\d+) kB$", re.MULTILINE)
 _TICKS = os.sysconf("SC_CLK_TCK")
 # Fields of /proc/PID/stat after the command's name. Source: proc_pid_stat(5).
 _PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 11, 12, 13, 14
@@ -21,6 +23,8 @@ class Usage:
     """Its own and that of its children that have ended."""
 
     peak_rss_mib: float
+    rss_mib: float = 0.0
+    """Now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class TreeUsage:
         """Sum of the peaks: an upper bound of what all had at one time."""
         return self.process.peak_rss_mib + sum(child.peak_rss_mib for child in self.children)
 
+    @property
+    def rss_mib(self) -> float:
+        """Of all together, now."""
+        return self.process.rss_mib + sum(child.rss_mib for child in self.children)
+
 
 def usage_of(pid: int, proc: Path = Path("/proc")) -> TreeUsage:
     """The process and its direct children. Raises FileNotFoundError when it is gone."""
@@ -54,9 +63,9 @@ def _processes(proc: Path) -> list[int]:
 def _usage(proc: Path, pid: int) -> Usage:
     fields = _stat(proc, pid)
     ticks = sum(int(fields[at]) for at in (_USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM))
-    status = (proc / str(pid) / "status").read_text()
-    peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
-    return Usage(ticks / _TICKS, int(peaks[0]) / 1024 if peaks else 0.0)
+    sizes = dict(_SIZE.findall((proc / str(pid) / "status").read_text()))
+    peak, now = (int(sizes.get(name, 0)) / 1024 for name in ("VmHWM", "VmRSS"))
+    return Usage(ticks / _TICKS, peak, now)
 
 
 def _stat(proc: Path, pid: int) -> list[str]:

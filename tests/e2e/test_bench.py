@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,11 @@ from repository_files import ROOT
 pytestmark = pytest.mark.xdist_group("e2e")
 
 
-@pytest.mark.parametrize(("name", "n"), [("cold_apps", 3), ("cold_secrets", 3), ("array_job", 30)])
-async def test_a_benchmark_ends_with_its_figures(name: str, n: int) -> None:
+async def figures_of(name: str, n: int, *arguments: str) -> dict[str, Any]:
+    """What a benchmark prints last."""
+    command = ("-m", f"bench.{name}", "-n", str(n), *arguments)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"bench.{name}", "-n", str(n), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable, *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     try:
         printed, _ = await process.communicate()
@@ -23,10 +25,34 @@ async def test_a_benchmark_ends_with_its_figures(name: str, n: int) -> None:
             process.kill()
 
     assert process.returncode == 0
-    figures = json.loads(printed.decode().rstrip("\n").rpartition("\n")[2])
+    figures: dict[str, Any] = json.loads(printed.decode().rstrip("\n").rpartition("\n")[2])
     assert (figures["benchmark"], figures["n"]) == (name, n)
     assert figures["seconds"] > 0
+    assert figures["peak_rss_mib"] > 20
+    return figures
+
+
+# An upgrade begins with what `cold_apps` does.
+@pytest.mark.parametrize(("name", "n"), [("upgrade_apps", 3), ("cold_secrets", 3), ("array_job", 30)])
+async def test_a_benchmark_ends_with_its_figures(name: str, n: int) -> None:
+    figures = await figures_of(name, n)
     assert figures["limit_seconds"] > 0
     assert figures["api_requests_per_object"] >= 2
-    assert (figures["aws_calls_per_object"] > 0) == (name != "cold_apps")
-    assert figures["peak_rss_mib"] > 20
+    assert (figures["aws_calls_per_object"] > 0) == (not name.endswith("_apps"))
+
+
+async def test_the_benchmark_of_drift_undoes_all_of_it() -> None:
+    figures = await figures_of("drift_apps", 3)
+    assert 0 < figures["p50_seconds"] <= figures["p99_seconds"]
+
+
+async def test_the_benchmark_of_sick_releases_compares_the_healthy_ones() -> None:
+    figures = await figures_of("sick_apps", 2, "--sick", "3")
+    assert figures["p99_seconds"] > 0
+    assert figures["p99_seconds_alone"] > 0
+
+
+async def test_the_benchmark_of_memory_compares_the_last_round_with_a_warm_one() -> None:
+    figures = await figures_of("flat_memory", 2, "--rounds", "3")
+    assert figures["rss_mib_at_the_end"] > 20
+    assert abs(figures["growth_percent"]) < 50

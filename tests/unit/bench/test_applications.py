@@ -1,14 +1,16 @@
 import json
 from pathlib import Path
 
-from bench.cold_apps import application, write_chart
+from bench.applications import FIRST, application, write_chart
 
 
 def test_the_chart_makes_what_the_limit_applies(tmp_path: Path):
     write_chart(tmp_path / "app")
 
     rendered = [
-        json.loads(path.read_text().replace("{{ .Release.Name }}", "app-1"))
+        json.loads(
+            path.read_text().replace("{{ .Release.Name }}", "app-1").replace("{{ .Values.tag }}", FIRST)
+        )
         for path in sorted((tmp_path / "app" / "templates").iterdir())
     ]
 
