@@ -9,6 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
 from pierhead_sandbox.certificates import Authority
 
 
@@ -90,10 +93,14 @@ class WebServer:
             self._server.server_close()
 
 
-def authority(directory: Path) -> tuple[ssl.SSLContext, str]:
-    """A TLS context for a server on the loopback, and the PEM text of the authority that vouches for it."""
+def authority(directory: Path, name: str | None = None) -> tuple[ssl.SSLContext, str]:
+    """A TLS context for a server on the loopback, or of a name, and the PEM text of who vouches for it."""
     made = Authority(directory)
     pair = made.serving("web")
+    if name is not None:
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "web")])
+        names = x509.SubjectAlternativeName([x509.DNSName(name)])
+        pair = made._issue("named", subject, ExtendedKeyUsageOID.SERVER_AUTH, names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     return context, made.files.certificate.read_text()

@@ -21,8 +21,10 @@ from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.fetcher import Sources
 from pierhead.apps.sources.git import GitFetcher
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
+from pierhead.apps.sources.oci import OCIFetcher
 from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
+from pierhead.aws.registry import EcrLogins
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
 from pierhead.expressions import Expressions
@@ -66,6 +68,7 @@ def app_release_reconciler(
                     limit_bytes=settings.artifact_cache_mib * _MIB,
                 ),
                 "helm_repository": HelmRepositoryFetcher(store, web),
+                "oci": OCIFetcher(store, web, EcrLogins(now=now)),
             },
         ),
         aws=AwsScopes(sessions, policy, region=settings.aws_region),

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from pierhead.apps.model.scalars import ObjectDataKey, RelativePath, SecretName
-from pierhead.model import DNSSubdomain, Model, Rule, at_most_one, exactly_one
+from pierhead.model import DNSSubdomain, Model, Rule, at_least_one, at_most_one, exactly_one
 
 MANIFEST_LIMIT = 524_288
 """Characters of one inline file: half of what etcd takes for the whole object."""
@@ -121,10 +121,82 @@ class HelmRepositorySource(Model):
     and `ca.crt`, a certificate authority to trust beside the public ones; all of them optional."""
 
 
+class PublicKeyItem(Model):
+    """One key of a Secret or ConfigMap that holds a public key."""
+
+    name: DNSSubdomain
+    """The object's name."""
+
+    key: ObjectDataKey = "cosign.pub"
+    """Key in its data. Defaults to `cosign.pub`."""
+
+
+class PublicKey(Model):
+    """A public key in PEM: exactly one of `configMap` and `secret`."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("configMap", "secret"),)
+
+    config_map: PublicKeyItem | None = None
+    """A ConfigMap's key that holds it."""
+
+    secret: PublicKeyItem | None = None
+    """A Secret's key that holds it."""
+
+
+class Verification(Model):
+    """Who has to have signed an artifact."""
+
+    cosign_keys: list[PublicKey] = Field(min_length=1, max_length=10)
+    """Public keys, one of which has signed the artifact's digest with cosign (`cosign sign --key`)."""
+
+
+class OCISource(Model):
+    """A Helm chart, or files packed as tar+gzip, in an OCI registry."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        at_least_one("tag", "digest", "semver"),
+        at_most_one("tag", "semver"),
+        at_most_one("digest", "semver"),
+    )
+
+    url: Annotated[
+        str,
+        StringConstraints(
+            max_length=512,
+            pattern=r"^oci://[0-9A-Za-z][0-9A-Za-z.-]*(:[0-9]+)?(/[0-9a-z]+([._-]+[0-9a-z]+)*)+$",
+        ),
+    ]
+    """Repository, such as `oci://111122223333.dkr.ecr.eu-west-1.amazonaws.com/charts/shop`. One of ECR is
+    read as the identity of `spec.aws`, unless `secret` holds a password."""
+
+    tag: (
+        Annotated[str, StringConstraints(max_length=128, pattern=r"^[0-9A-Za-z_][0-9A-Za-z._-]*$")] | None
+    ) = None
+    """Tag that is followed. With `digest` it has to be that digest, and is an error once it has moved."""
+
+    digest: Annotated[str, StringConstraints(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    """Digest of the manifest: the only reference that nobody can move."""
+
+    semver: VersionRangeText | None = None
+    """Range whose newest tag is followed, such as `>=1.2 <2`; it means what it means to Helm."""
+
+    secret: SecretName | None = None
+    """Secret of type kubernetes.io/dockerconfigjson, or with `username` and `password`; and `ca.crt`, a
+    certificate authority to trust beside the public ones."""
+
+    insecure: bool = False
+    """Whether the registry is asked over plain http. Defaults to false."""
+
+    verify: Verification | None = None
+    """Who has to have signed it. Defaults to nobody."""
+
+
 class Source(Model):
     """Where files come from: exactly one of its fields."""
 
-    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("inline", "configMap", "git", "helmRepository"),)
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("inline", "configMap", "git", "helmRepository", "oci"),
+    )
 
     inline: InlineSource | None = None
     """Files written into the AppRelease itself."""
@@ -137,3 +209,6 @@ class Source(Model):
 
     helm_repository: HelmRepositorySource | None = None
     """A packaged chart in a Helm repository."""
+
+    oci: OCISource | None = None
+    """A chart or files in an OCI registry."""
