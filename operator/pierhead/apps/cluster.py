@@ -243,7 +243,7 @@ class ReleaseObjects:
             subject.client,
             self._discovery,
             stale,
-            owned=lambda obj: belongs(obj, release=subject.release, namespace=subject.key.namespace),
+            owned=lambda obj: _may_go(obj, subject),
             dry_run=True,
         )
         return pruned.doomed
@@ -257,10 +257,7 @@ class ReleaseObjects:
             subject.client,
             self._discovery,
             stale,
-            owned=lambda obj: (
-                belongs(obj, release=subject.release, namespace=subject.key.namespace)
-                and not kept_by_rule(obj, subject)
-            ),
+            owned=lambda obj: _may_go(obj, subject),
         )
         for survivor in pruned.errors:
             error = survivor.error
@@ -288,3 +285,9 @@ class ReleaseObjects:
                 metadata_only=metadata_only,
             )
             await self._objects.ensure(theirs, subject.key)
+
+
+def _may_go(obj: Object, subject: Subject) -> bool:
+    """Whether a live object is this release's to delete."""
+    ours = belongs(obj, release=subject.release, namespace=subject.key.namespace)
+    return ours and not kept_by_rule(obj, subject)

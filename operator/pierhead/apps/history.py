@@ -123,6 +123,7 @@ def _known(release: Release) -> Revision:
         baking_since=kept.baking_since,
         order=kept.order,
         instead_of=kept.instead_of,
+        left=kept.left,
     )
 
 

@@ -30,10 +30,12 @@ from pierhead.engine.outcome import Conflict, Invalid
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry, difference, union
 from pierhead.kube.plan import Plan
+from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from pierhead.render.errors import RenderOutOfMemory, RenderTimeout
 from pierhead.render.protocol import Release as TemplateRelease
 
 _DESCRIPTION_LIMIT = 1024
+_MOST_LEFT = 20
 _COSTLY = frozenset({RenderTimeout.default_reason, RenderOutOfMemory.default_reason})
 _SPARED = timedelta(minutes=20)
 _DONE: Mapping[Status, str] = MappingProxyType(
@@ -71,6 +73,7 @@ class Operations:
         before = subject.revisions[-1] if subject.revisions else None
         fresh = before is None or before.revision.removed
         rendered, first, plan = await self._prepared(subject, spec, inputs)
+        inherited = await self._inherited(subject)
         now = self._clock()
         revision = Release(
             name=subject.release,
@@ -87,7 +90,8 @@ class Operations:
             hooks=rendered.hooks,
             bookkeeping=Bookkeeping(
                 input_digest=inputs.digest,
-                inventory=_texts(union(await self._inherited(subject), plan.entries)),
+                inventory=_texts(union(inherited, plan.entries)),
+                left=_left(inherited, plan.entries, rendered.crds),
                 reconcile_at=subject.reconcile_at,
                 sensitive=bool(inputs.sensitive),
                 order=subject.order,
@@ -449,6 +453,13 @@ def _within(subject: Subject, event: str) -> bool:
 
 def _crds_mode(spec: AppReleaseSpec) -> Mode:
     return (spec.helm.crds if spec.helm is not None else None) or "Create"
+
+
+def _left(before: Iterable[Entry], wanted: Iterable[Entry], crds: Iterable[Object]) -> tuple[str, ...]:
+    """CRDs that a revision has no longer, for people; those of a chart's own folder do not count."""
+    folder = {crd["metadata"]["name"] for crd in crds}
+    gone = [entry for entry in difference(before, wanted) if entry.kind == CUSTOM_RESOURCE_DEFINITIONS.kind]
+    return tuple(entry.label for entry in gone if entry.name not in folder)[:_MOST_LEFT]
 
 
 def _texts(entries: Iterable[Entry]) -> tuple[str, ...]:

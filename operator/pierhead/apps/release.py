@@ -94,6 +94,9 @@ class Bookkeeping:
     hooks: HookProgress | None = None
     """How far it is with the hooks of one event."""
 
+    left: tuple[str, ...] = ()
+    """CRDs that it leaves behind: they are rendered no more, and never deleted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -250,23 +253,22 @@ def _bookkeeping_json(kept: Bookkeeping) -> dict[str, Any]:
     document: dict[str, Any] = {"inputDigest": kept.input_digest, "inventory": list(kept.inventory)}
     if kept.rolls_back is not None:
         document["rollsBack"] = kept.rolls_back
-    if kept.rejected:
-        document["rejected"] = True
-    if kept.reconcile_at:
-        document["reconcileAt"] = kept.reconcile_at
-    if kept.crds:
-        document["crds"] = True
     if kept.hooks is not None:
         document["hooks"] = _progress_json(kept.hooks)
-    if kept.sensitive:
-        document["sensitive"] = True
-    if kept.removed:
-        document["removed"] = True
     for key, moment in (("failedAt", kept.failed_at), ("bakingSince", kept.baking_since)):
         if moment is not None:
             document[key] = _timestamp(moment)
-    texts = {"order": kept.order, "insteadOf": kept.instead_of}
-    return document | {key: text for key, text in texts.items() if text}
+    said = {
+        "rejected": kept.rejected,
+        "reconcileAt": kept.reconcile_at,
+        "crds": kept.crds,
+        "sensitive": kept.sensitive,
+        "removed": kept.removed,
+        "left": list(kept.left),
+        "order": kept.order,
+        "insteadOf": kept.instead_of,
+    }
+    return document | {key: value for key, value in said.items() if value}
 
 
 def _progress_json(progress: HookProgress) -> dict[str, Any]:
@@ -333,6 +335,7 @@ def _bookkeeping_of(document: Mapping[str, Any] | None, hooks: int) -> Bookkeepi
         instead_of=_text(document, "insteadOf"),
         crds=document.get("crds", False),
         hooks=_progress_of(document.get("hooks"), hooks),
+        left=tuple(str(name) for name in document.get("left") or ()),
     )
 
 

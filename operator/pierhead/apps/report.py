@@ -6,7 +6,17 @@ Invariant: pure; the same state gives the same conditions, so a settled release 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pierhead.apps.decide import REMEMBERED, Action, Attempt, Decision, Health, Observation, State, order_of
+from pierhead.apps.decide import (
+    REMEMBERED,
+    Action,
+    Attempt,
+    Decision,
+    Health,
+    Observation,
+    Revision,
+    State,
+    order_of,
+)
 from pierhead.apps.drift import Difference, drifted
 from pierhead.apps.hooks import TEST
 from pierhead.apps.inputs import Inputs
@@ -82,7 +92,15 @@ def _of_settled(decision: Decision, seen: Observation) -> tuple[Condition, ...]:
     if seen.rejection is not None and seen.stand_in is None:
         reason, message = decision.reason, decision.message
         return not_ready(reason, message), stalled(reason, message)
-    return (ready("Deployed", f"revision {seen.history[-1].revision} is deployed"),)
+    return (ready("Deployed", _deployed(seen.history[-1])),)
+
+
+def _deployed(latest: Revision) -> str:
+    text = f"revision {latest.revision} is deployed"
+    if not latest.left:
+        return text
+    names = ", ".join(latest.left)
+    return f"{text}; rendered no more, and kept because every object of their kinds would go too: {names}"
 
 
 def _tested(seen: Observation) -> Condition | None:

@@ -96,6 +96,9 @@ class Revision:
     order: str = ""
     """The value of the annotation rollback-to that was carried out last when it was made."""
 
+    left: tuple[str, ...] = ()
+    """CRDs that were left behind."""
+
     instead_of: str = ""
     """The digest of the input that it was ordered to stand in for."""
 
