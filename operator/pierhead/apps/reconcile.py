@@ -32,9 +32,16 @@ from pierhead.apps.references import References
 from pierhead.apps.report import conditions_of, remembered_attempt, status_of
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
+from pierhead.apps.stored_status import (
+    is_settled,
+    kept_conditions,
+    only_words_differ,
+    own_fields,
+    stored_conditions,
+)
 from pierhead.apps.subject import Subject
 from pierhead.apps.windows import window_gate
-from pierhead.engine.conditions import READY, Condition, not_ready
+from pierhead.engine.conditions import not_ready
 from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError, Throttled, Transient, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
@@ -143,7 +150,9 @@ class AppReleaseReconciler:
         spec = RESOURCE.parse(resource.object)
         if spec.suspend:
             suspended = not_ready("Suspended", "spec.suspend is set: the application is left as it is")
-            return Outcome(status=_own(resource.status), conditions=(suspended, *_kept(resource.status)))
+            return Outcome(
+                status=own_fields(resource.status), conditions=(suspended, *kept_conditions(resource.status))
+            )
         subject = self._subject(resource, spec)
         await resource.add_finalizer(FINALIZER)
         try:
@@ -151,15 +160,17 @@ class AppReleaseReconciler:
         except ReconcileError as error:
             if error.reason == UnknownKind.default_reason:
                 self._waiting_for_kinds.add(resource.key)
-            if error.reason == FETCHING and _is_settled(resource):
+            if error.reason == FETCHING and is_settled(resource):
                 # A restart has every source to fetch again; until it is known to differ, nothing has changed.
-                return Outcome(status=_own(resource.status), conditions=_stored_conditions(resource.status))
+                return Outcome(
+                    status=own_fields(resource.status), conditions=stored_conditions(resource.status)
+                )
             if error.terminal:
                 # What is at fault may be in the source, or in an object the spec names, and change there.
                 error.look_again = self._interval(spec)
             handled = self._handled(resource)
             if handled and error.status is None:
-                error.status = {**_own(resource.status), **handled}
+                error.status = {**own_fields(resource.status), **handled}
             raise
 
     async def _converge(self, resource: Resource, subject: Subject, spec: AppReleaseSpec) -> Outcome:
@@ -351,10 +362,10 @@ class AppReleaseReconciler:
             after = min(after, max(0.1, (decision.deadline - seen.now).total_seconds()))
             reported = subject.memory.reported_at
             lately = reported is not None and seen.now - reported < _PROGRESS
-            if lately and _only_words_differ(resource.status, status, conditions):
+            if lately and only_words_differ(resource.status, status, conditions):
                 return Outcome(
-                    status=_own(resource.status),
-                    conditions=_stored_conditions(resource.status),
+                    status=own_fields(resource.status),
+                    conditions=stored_conditions(resource.status),
                     requeue_after=min(after, _PROGRESS.total_seconds()),
                 )
             subject.memory.reported_at = seen.now
@@ -362,7 +373,7 @@ class AppReleaseReconciler:
 
     async def _uninstall(self, resource: Resource) -> Outcome:
         if FINALIZER not in resource.finalizers:
-            return Outcome(status=_own(resource.status), conditions=_stored_conditions(resource.status))
+            return Outcome(status=own_fields(resource.status), conditions=stored_conditions(resource.status))
         subject = self._subject(resource)
         try:
             await self._recall(subject)
@@ -464,15 +475,6 @@ def _tests(subject: Subject, spec: AppReleaseSpec) -> tuple[str, ...]:
     )
 
 
-def _is_settled(resource: Resource) -> bool:
-    """Whether the status says Ready about the spec as it is."""
-    observed = resource.status.get("observedGeneration") == resource.generation
-    return observed and any(
-        condition.type == READY and condition.status == "True"
-        for condition in _stored_conditions(resource.status)
-    )
-
-
 def _was_ours(subject: Subject, status: Mapping[str, Any]) -> bool:
     """Whether the release was ever pierhead's: one that Helm made, and that was never taken over, is not."""
     known = "inputDigest" in (status.get("release") or {})
@@ -487,26 +489,3 @@ def _is_new(subject: Subject) -> bool:
 def _half_applied(subject: Subject) -> bool:
     latest = subject.revisions[-1].revision if subject.revisions else None
     return latest is not None and latest.status.pending and latest.input_digest is not None
-
-
-def _own(status: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in status.items() if key not in {"conditions", "observedGeneration"}}
-
-
-def _stored_conditions(status: Mapping[str, Any]) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(entry["type"], entry["status"], entry["reason"], entry.get("message", ""))
-        for entry in status.get("conditions") or ()
-    )
-
-
-def _kept(status: Mapping[str, Any]) -> tuple[Condition, ...]:
-    return tuple(entry for entry in _stored_conditions(status) if entry.type in {"Healthy", "SourceReady"})
-
-
-def _only_words_differ(
-    stored: Mapping[str, Any], status: Mapping[str, Any], conditions: tuple[Condition, ...]
-) -> bool:
-    before = [(entry.type, entry.status, entry.reason) for entry in _stored_conditions(stored)]
-    after = sorted((entry.type, entry.status, entry.reason) for entry in conditions)
-    return before == after and _own(stored) == dict(status)
