@@ -9,7 +9,7 @@ from dataclasses import replace
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.scalars import SecretName
-from pierhead.apps.model.sources import OCISource, PublicKey, Source
+from pierhead.apps.model.sources import BucketSource, OCISource, PublicKey, Source
 from pierhead.apps.references import Reader
 from pierhead.apps.sources.access import Access, texts
 from pierhead.apps.sources.oci import DOCKER_CONFIG
@@ -45,6 +45,8 @@ class Accesses:
             return "helmRepository", await self._secret(source.helm_repository.secret, at=at)
         if source.oci is not None:
             return "oci", await self._oci(source.oci, aws, namespace, at=f"{at}.oci")
+        if source.bucket is not None:
+            return "bucket", await self._bucket(source.bucket, aws, namespace, at=f"{at}.bucket")
         raise AssertionError("only sources on the network need an access")
 
     async def _oci(self, oci: OCISource, aws: AwsAccess | None, namespace: str, *, at: str) -> Access:
@@ -65,6 +67,15 @@ class Accesses:
         scope.check("region", ecr.region, field=f"{at}.url")
         scope.check("repository", ecr.arn(name), field=f"{at}.url")
         return replace(access, aws=scope)
+
+    async def _bucket(
+        self, bucket: BucketSource, aws: AwsAccess | None, namespace: str, *, at: str
+    ) -> Access:
+        if bucket.azure is not None:
+            return await self._secret(bucket.azure.secret, at=f"{at}.azure.secret")
+        scope = await self._scopes.of(aws, namespace, self._references.client)
+        scope.check("bucket", bucket.name, field=f"{at}.name")
+        return Access(aws=scope)
 
     async def _key(self, key: PublicKey, *, at: str) -> str:
         """The text of a public key. Raises Invalid where the object has none under the key named."""

@@ -18,6 +18,7 @@ from pierhead.apps.references import References
 from pierhead.apps.rendering import Renderer
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.artifact import ArtifactStore
+from pierhead.apps.sources.bucket import BucketFetcher
 from pierhead.apps.sources.fetcher import Sources
 from pierhead.apps.sources.git import GitFetcher
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
@@ -68,6 +69,7 @@ def app_release_reconciler(
                     limit_bytes=settings.artifact_cache_mib * _MIB,
                 ),
                 "helm_repository": HelmRepositoryFetcher(store, web),
+                "bucket": BucketFetcher(store, networks),
                 "oci": OCIFetcher(store, web, EcrLogins(now=now)),
             },
         ),

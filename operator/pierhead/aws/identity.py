@@ -102,6 +102,11 @@ class IdentitySession:
         credentials.get_frozen_credentials()
         self._credentials = credentials
 
+    def keys(self) -> tuple[str, str, str | None]:
+        """What `warm` has fetched: access key, secret key and session token."""
+        frozen = self._credentials.get_frozen_credentials()
+        return frozen.access_key, frozen.secret_key, frozen.token
+
     def client(self, service: str, region: str, *, retries: bool) -> Any:
         """A cached boto3 client; making it takes up to 0.2 s."""
         key = (service, region, retries)

@@ -112,6 +112,28 @@ class AwsSessions:
             raise result
         return result
 
+    async def keys(self, identity: AwsIdentity) -> tuple[str, str, str | None]:
+        """An identity's access key, secret key and session token, for who signs without boto3.
+
+        Good for five minutes at least. Raises the classes of `pierhead.aws.errors`.
+        """
+        entry = self._entry(identity)
+        self._loop = asyncio.get_running_loop()
+        await entry.ready(self._run)
+        return entry.session.keys()
+
+    async def endpoint(self, service: str, region: str) -> str:
+        """Where a service is called, by AWS's usual environment. Raises as a call does."""
+
+        def look_up() -> str:
+            client = self._operator.session.client(service, region, retries=True)
+            return str(client.meta.endpoint_url)
+
+        found = await self._run(look_up, "GetEndpoint")
+        if isinstance(found, AwsError):
+            raise found
+        return found
+
     async def close(self) -> None:
         """Lets the threads go; calls under way end by their timeouts."""
         self._threads.shutdown(wait=False, cancel_futures=True)

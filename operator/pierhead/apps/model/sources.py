@@ -191,11 +191,40 @@ class OCISource(Model):
     """Who has to have signed it. Defaults to nobody."""
 
 
+class AzureBucket(Model):
+    """A storage account of Azure."""
+
+    account: Annotated[str, StringConstraints(min_length=3, max_length=24, pattern=r"^[a-z0-9]+$")]
+    """The storage account's name."""
+
+    endpoint: HTTPURL | None = None
+    """Where its blobs are. Defaults to `https://<account>.blob.core.windows.net`."""
+
+    secret: SecretName | None = None
+    """Secret with `accountKey`, or `sasKey`, or `tenantId`, `clientId` and `clientSecret`. Defaults to
+    nothing: the container is public."""
+
+
+class BucketSource(Model):
+    """Files in a bucket of S3, read as the identity of `spec.aws`, or in a container of Azure Blob."""
+
+    name: Annotated[str, StringConstraints(min_length=3, max_length=63, pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+    """The bucket's or container's name."""
+
+    prefix: (
+        Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^/\\][^\\]*$")] | None
+    ) = None
+    """Folder whose files are taken. Defaults to all of the bucket."""
+
+    azure: AzureBucket | None = None
+    """Says that it is a container of Azure Blob Storage, and of which account."""
+
+
 class Source(Model):
     """Where files come from: exactly one of its fields."""
 
     __rules__: ClassVar[tuple[Rule, ...]] = (
-        exactly_one("inline", "configMap", "git", "helmRepository", "oci"),
+        exactly_one("inline", "configMap", "git", "helmRepository", "oci", "bucket"),
     )
 
     inline: InlineSource | None = None
@@ -212,3 +241,6 @@ class Source(Model):
 
     oci: OCISource | None = None
     """A chart or files in an OCI registry."""
+
+    bucket: BucketSource | None = None
+    """Files in an object store."""
