@@ -134,4 +134,14 @@ def stored(hook: Hook) -> dict[str, Any]:
         "delete_policies": list(hook.delete_policies),
         "output_log_policies": list(hook.output_log_policies),
     }
-    return {name: value for name, value in fields.items() if value not in ([], 0, "")}
+    return trimmed(fields)
+
+
+def trimmed(hook: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored hook without what is empty, and without when it ran."""
+    return {name: value for name, value in hook.items() if name != "last_run" and value not in ([], 0, "")}
+
+
+def by_name(hook: Mapping[str, Any]) -> str:
+    """Helm keeps hooks in no order, and brings them into one when it runs them."""
+    return f"{hook['kind']}/{hook['name']}"

@@ -20,10 +20,6 @@ from support.renders import write_tree
 Helm = Callable[..., Awaitable[Any]]
 
 WEB = json.dumps(deployment())
-KUSTOMIZATION = {
-    "kustomization.yaml": "resources: [app.yaml]\nnamePrefix: prod-\n",
-    "app.yaml": json.dumps(config_map()),
-}
 
 
 @pytest.fixture
@@ -67,43 +63,6 @@ async def data_of(releases, name: str = "settings") -> dict[str, str]:
 
 
 # What helm shows
-
-
-async def test_helm_lists_releases_of_every_kind(controller, releases, helm, tenant):
-    await releases.apply(of_chart(), name="chart")
-    await releases.apply({"source": inline(config_map("plain"))}, name="plain")
-    overlay = {"source": {"inline": {"files": KUSTOMIZATION}}, "kustomize": {"path": "."}}
-    await releases.apply(overlay, name="overlay")
-    for name in ("chart", "plain", "overlay"):
-        await releases.until(name=name)
-    listed = {entry["name"]: entry for entry in await helm("list", "--all-namespaces", "--output", "json")}
-    ours = {name: entry for name, entry in listed.items() if entry["namespace"] == tenant}
-    assert {name: entry["status"] for name, entry in ours.items()} == {
-        "chart": "deployed",
-        "plain": "deployed",
-        "overlay": "deployed",
-    }
-    assert ours["chart"]["chart"] == "shop-1.0.0"
-    assert ours["chart"]["app_version"] == "7"
-    assert ours["overlay"]["chart"].startswith("overlay-0.0.0+")
-
-
-async def test_helm_shows_history_values_manifest_and_notes(controller, releases, helm):
-    await releases.apply(of_chart(values={"greeting": "hi"}))
-    await releases.until()
-    await releases.apply(of_chart(values={"greeting": "hey"}))
-    await releases.until()
-    history = await helm("history", "shop", "--output", "json")
-    assert [(entry["revision"], entry["status"], entry["description"]) for entry in history] == [
-        (1, "superseded", "Install complete"),
-        (2, "deployed", "Upgrade complete"),
-    ]
-    assert await helm("get", "values", "shop", "--output", "json") == {"greeting": "hey"}
-    assert await helm("get", "values", "shop", "--revision", "1", "--output", "json") == {"greeting": "hi"}
-    (manifest,) = yaml.safe_load_all(await helm("get", "manifest", "shop"))
-    assert manifest["data"]["greeting"] == "hey"
-    assert "Greet with hey." in await helm("get", "notes", "shop")
-    assert (await helm("status", "shop", "--output", "json"))["info"]["status"] == "deployed"
 
 
 async def test_helm_shows_a_release_that_failed_and_was_rolled_back(controller, releases, helm):

@@ -17,7 +17,7 @@ from pierhead.render import RendererPool
 from pierhead.render.protocol import Release
 from pierhead_sandbox.binaries import Binaries
 from pierhead_sandbox.sandbox import Sandbox
-from support.helm_judge import CASES, NEEDS_ITS_KINDS, documents, helm, values_file
+from support.helm_judge import CASES, NEEDS_ITS_KINDS, by_name, documents, helm, trimmed, values_file
 from support.releases import config_map
 from support.renders import CHARTS
 
@@ -74,7 +74,7 @@ async def test_what_is_rendered_is_what_helm_would_store(
     )
     release = json.loads(printed)
     metadata = {"name": "demo", "namespace": looked_up}
-    chart = {"values": values, "disableHooks": True}
+    chart = {"values": values}
     spec = RESOURCE.parse(
         {
             "apiVersion": API_VERSION,
@@ -87,5 +87,7 @@ async def test_what_is_rendered_is_what_helm_would_store(
     rendered = await renders.render(spec, inputs, Release("demo", looked_up), kube)
     assert rendered.manifest == release["manifest"]
     assert list(rendered.objects) == documents(release["manifest"])
+    hooks = [trimmed(hook) for hook in release.get("hooks", [])]
+    assert sorted(map(trimmed, rendered.hooks), key=by_name) == sorted(hooks, key=by_name)
     assert rendered.notes == release["info"].get("notes", "")
     assert rendered.chart == release["chart"]["metadata"]

@@ -3,14 +3,12 @@
 import json
 import shutil
 import tarfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pierhead.render import Capabilities, Chart, Release, RendererPool, RenderRequest
-from support.helm_judge import CASES, documents, helm, stored, values_file
+from support.helm_judge import CASES, by_name, documents, helm, stored, trimmed, values_file
 from support.renders import CHARTS, RELEASE
 
 
@@ -42,8 +40,7 @@ async def test_the_release_is_helms_document_by_document(
     assert rendering.manifest == release["manifest"]
     assert [item.object for item in rendering.objects] == documents(release["manifest"])
     hooks = release.get("hooks", [])
-    # Helm keeps hooks in no order, and brings them into one when it runs them.
-    assert sorted(map(stored, rendering.hooks), key=_place) == sorted(map(_trimmed, hooks), key=_place)
+    assert sorted(map(stored, rendering.hooks), key=by_name) == sorted(map(trimmed, hooks), key=by_name)
     assert {hook.name: [hook.object] for hook in rendering.hooks} == {
         hook["name"]: documents(hook["manifest"]) for hook in hooks
     }
@@ -111,11 +108,3 @@ async def test_a_packed_subchart_renders_as_its_folder_does(
     assert packed.manifest == folder.manifest
     given = ("template", RELEASE.name, chart, "--namespace", RELEASE.namespace)
     assert packed.manifest.strip() + "\n" == await helm(helm_program, *given, folder=tmp_path)
-
-
-def _trimmed(hook: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in hook.items() if name != "last_run" and value not in ([], 0, "")}
-
-
-def _place(hook: Mapping[str, Any]) -> str:
-    return f"{hook['kind']}/{hook['name']}"
