@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     aws_threads: int = Field(default=32, ge=1, le=128)
     """Threads for AWS calls, which is also the most AWS calls under way."""
 
+    ecr_events_queue_url: str = ""
+    """URL of an SQS queue that EventBridge puts ECR's events into; without one, repositories are polled."""
+
     secret_poll_seconds: float = Field(default=3600, ge=5)
     """Refresh interval of a SyncedSecret that names none."""
 

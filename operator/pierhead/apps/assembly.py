@@ -6,12 +6,15 @@ Invariant: the only place that knows how the parts of this folder fit; each part
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from random import Random
 
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.dependencies import Dependencies
 from pierhead.apps.hook_operations import HookOperations
+from pierhead.apps.images.repositories import Repositories
+from pierhead.apps.images.updates import ImageUpdates
 from pierhead.apps.operations import Operations
 from pierhead.apps.reconcile import AppReleaseReconciler, Collaborators
 from pierhead.apps.references import References
@@ -25,6 +28,7 @@ from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
 from pierhead.apps.sources.oci import OCIFetcher
 from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
+from pierhead.aws.queues import EventQueue, region_of
 from pierhead.aws.registry import EcrLogins
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
@@ -56,6 +60,7 @@ def app_release_reconciler(
     revisions, expressions = Revisions(), Expressions()
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     templates = Renderer(renderer, discovery)
+    repositories = Repositories(random=Random())  # noqa: S311 (spreads looks)
     collaborators = Collaborators(
         client=client,
         discovery=discovery,
@@ -76,9 +81,22 @@ def app_release_reconciler(
         aws=AwsScopes(sessions, policy, region=settings.aws_region),
         references=References(client, namespaces=settings.watch_namespaces),
         aws_values=AwsValues(ParameterReader(sessions), SecretReader(sessions, clock=time.monotonic)),
+        images=ImageUpdates(repositories, now, events=_ecr_events(sessions, settings, repositories)),
         revisions=revisions,
         dependencies=Dependencies(client, discovery, expressions),
         objects=objects,
         operations=Operations(templates, objects, HookOperations(templates, objects, discovery, now), now),
     )
     return AppReleaseReconciler(collaborators, settings, clock=now)
+
+
+def _ecr_events(sessions: AwsSessions, settings: Settings, repositories: Repositories) -> EventQueue | None:
+    url = settings.ecr_events_queue_url
+    if not url:
+        return None
+    return EventQueue(
+        sessions.client("sqs", region=region_of(url)),
+        url,
+        repositories.hint,
+        random=Random(),  # noqa: S311 (spreads tries)
+    )

@@ -7,12 +7,14 @@ it is a function of contents, never of resourceVersions or times.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pierhead.apps.accesses import Accesses
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
+from pierhead.apps.images.pins import Pin
+from pierhead.apps.images.updates import Chosen
 from pierhead.apps.layers import LayerReader, Layers
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.model.rendering import Helm
@@ -47,6 +49,12 @@ class Inputs:
     layers: Layers | None = field(default=None, repr=False)
     """Where the values come from, until they were read."""
 
+    pins: tuple[Pin, ...] = ()
+    """The images that were chosen for it."""
+
+    images: tuple[Mapping[str, Any], ...] = ()
+    """`status.images`."""
+
     async def load(self) -> None:
         """Reads the values where only their digest is known; free when they are.
 
@@ -66,6 +74,18 @@ class Inputs:
         except ReconcileError as error:
             return f"what went wrong is not shown, because it may quote values that cannot be read: {error}"
         return self.masked(text)
+
+    def with_images(self, chosen: Chosen) -> "Inputs":
+        """The same inputs, rendered with these images."""
+        pins = [[pin.name, pin.tag, pin.digest] for pin in chosen.pins]
+        text = json.dumps([self.digest, sorted(pins)])
+        return replace(
+            self,
+            digest=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+            pins=chosen.pins,
+            images=chosen.status,
+            source_failure=self.source_failure or chosen.failure,
+        )
 
     def masked(self, text: str) -> str:
         """The text without anything sensitive: Helm and the API server quote what they refuse."""

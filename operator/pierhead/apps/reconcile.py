@@ -19,6 +19,7 @@ from pierhead.apps.drift import drift_status
 from pierhead.apps.drift import remembered as remembered_drift
 from pierhead.apps.history import History, StoredRevision
 from pierhead.apps.hooks import TEST, Verdict, selected, token
+from pierhead.apps.images.updates import ImageUpdates
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
 from pierhead.apps.model.delivery import Health as HealthSpec
@@ -85,6 +86,7 @@ class Collaborators:
     references: References
     aws_values: AwsValues
     aws: AwsScopes
+    images: ImageUpdates
     revisions: Revisions
     dependencies: Dependencies
     objects: ReleaseObjects
@@ -116,6 +118,7 @@ class AppReleaseReconciler:
         self._with.sources.start(wake)
         self._with.references.start(wake)
         self._with.aws_values.start(wake)
+        self._with.images.start(wake)
         self._with.revisions.start(wake)
         self._with.dependencies.start(wake)
         self._with.discovery.on_change(lambda *_: self._kinds_changed(wake))
@@ -127,6 +130,7 @@ class AppReleaseReconciler:
         await self._with.references.stop()
         await self._with.aws_values.stop()
         await self._with.dependencies.stop()
+        await self._with.images.stop()
         await self._with.objects.stop()
 
     def forget(self, key: ObjectKey) -> None:
@@ -136,6 +140,7 @@ class AppReleaseReconciler:
         self._with.references.forget(key)
         self._with.aws_values.keep(key, ())
         self._with.dependencies.forget(key)
+        self._with.images.forget(key)
         self._with.objects.forget(key)
         self._with.revisions.forget(key.namespace, release_name(key.name))
 
@@ -167,7 +172,7 @@ class AppReleaseReconciler:
                 )
             if error.terminal:
                 # What is at fault may be in the source, or in an object the spec names, and change there.
-                error.look_again = self._interval(spec)
+                error.look_again = self._pace(spec)
             handled = self._handled(resource)
             if handled and error.status is None:
                 error.status = {**own_fields(resource.status), **handled}
@@ -181,6 +186,7 @@ class AppReleaseReconciler:
         try:
             self._with.dependencies.check(spec.depends_on or ())
             inputs = await reader.read(spec, subject.key, force=force, settled=subject.settled)
+            inputs = await self._with_images(resource, subject, spec, inputs, force=force)
         except (Invalid, Denied, Transient, Throttled) as error:
             await self._hold(subject, spec)
             if error.reason == "ReferenceNotFound" and spec.depends_on:
@@ -201,7 +207,7 @@ class AppReleaseReconciler:
             else:
                 self._with.dependencies.forget(subject.key)
             if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
-                return self._outcome(resource, subject, inputs, seen, decision, self._interval(spec))
+                return self._outcome(resource, subject, inputs, seen, decision, self._pace(spec))
             done.add(decision.action)
             await self._act(subject, spec, inputs, decision, seen)
 
@@ -213,6 +219,22 @@ class AppReleaseReconciler:
             self._with.aws,
             interval=self._interval(spec),
         )
+
+    async def _with_images(
+        self, resource: Resource, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, *, force: bool
+    ) -> Inputs:
+        if not spec.images:
+            self._with.images.forget(subject.key)
+            return inputs
+        chosen = self._with.images.choose(
+            spec.images,
+            await self._with.aws.of(spec.aws, subject.key.namespace, subject.client),
+            subject.key,
+            told=resource.status.get("images") or (),
+            interval=self._interval(spec),
+            force=force,
+        )
+        return inputs.with_images(chosen)
 
     async def _hold(self, subject: Subject, spec: AppReleaseSpec) -> None:
         """Keeps true what the history has, and ends what it has begun, while the inputs cannot be read."""
@@ -329,14 +351,14 @@ class AppReleaseReconciler:
             crds_known = (
                 bool(subject.revisions) and subject.memory.crds == subject.revisions[-1].revision.revision
             )
-            lost = decision.action is Action.APPLY and _is_new(subject) and not crds_known
+            lost = decision.action is Action.APPLY and subject.brings_new and not crds_known
             if isinstance(error, UnknownKind) and lost:
                 # The CRDs of a chart's own folder are not in its manifest: only another render has them.
                 await operations.abandon(subject, f"begun anew, because a crash left {error}")
                 return
             # Before the pending revision exists nothing was written, and the error is the whole story.
-            if not error.terminal or not _half_applied(subject):
-                if error.reason in _PASSES and _half_applied(subject):
+            if not error.terminal or not subject.half_applied:
+                if error.reason in _PASSES and subject.half_applied:
                     subject.memory.hindered = subject.latest.revision.revision
                 raise
             await operations.fail(subject, str(error))
@@ -356,7 +378,8 @@ class AppReleaseReconciler:
             seen, inputs, release=subject.release, inventory=subject.memory.objects or subject.inventory
         )
         status |= self._handled(resource) | drift_status(decision, drift)
-        status |= _shown_plan(subject, seen, decision)
+        held = decision.state in {State.AWAITING_APPROVAL, State.PENDING}
+        status |= subject.shown_plan(seen.desired if held else None)
         after = interval
         if decision.deadline is not None:
             after = min(after, max(0.1, (decision.deadline - seen.now).total_seconds()))
@@ -435,7 +458,8 @@ class AppReleaseReconciler:
     def _handled(self, resource: Resource) -> dict[str, str]:
         """The status field that tells which forced look is over; it is not while its fetches go on."""
         asked = resource.annotations.get(RECONCILE_AT, "")[:_HANDLED_LIMIT]
-        if asked and self._with.sources.fetching(resource.key):
+        looking = self._with.sources.fetching(resource.key) or self._with.images.looking(resource.key)
+        if asked and looking:
             asked = resource.status.get("handledReconcileAt", "")
         return {"handledReconcileAt": asked} if asked else {}
 
@@ -443,22 +467,15 @@ class AppReleaseReconciler:
         """Seconds between looks at what the spec refers to."""
         return seconds(spec.interval) if spec.interval else self._settings.source_poll_seconds
 
+    def _pace(self, spec: AppReleaseSpec) -> float:
+        """Seconds between looks at anything."""
+        own = [seconds(image.interval) for image in spec.images or () if image.interval is not None]
+        return min([self._interval(spec), *own])
+
     def _kinds_changed(self, wake: Wake) -> None:
         waiting, self._waiting_for_kinds = self._waiting_for_kinds, set()
         for key in waiting:
             wake(key)
-
-
-def _shown_plan(subject: Subject, seen: Observation, decision: Decision) -> dict[str, Any]:
-    """The status field for the plan of what is held back now; remembered only until the status has it."""
-    held = decision.state in {State.AWAITING_APPROVAL, State.PENDING}
-    plan = subject.plan if held else None
-    if plan is None or plan["inputDigest"] != seen.desired:
-        subject.memory.plan = None
-        return {}
-    if plan == subject.told_plan:
-        subject.memory.plan = None
-    return {"plan": plan}
 
 
 def _tests(subject: Subject, spec: AppReleaseSpec) -> tuple[str, ...]:
@@ -479,13 +496,3 @@ def _was_ours(subject: Subject, status: Mapping[str, Any]) -> bool:
     """Whether the release was ever pierhead's: one that Helm made, and that was never taken over, is not."""
     known = "inputDigest" in (status.get("release") or {})
     return known or any(stored.bookkeeping is not None for stored in subject.revisions)
-
-
-def _is_new(subject: Subject) -> bool:
-    """Whether the pending revision brings something new, and does not bring back."""
-    return _half_applied(subject) and subject.latest.revision.rolls_back is None
-
-
-def _half_applied(subject: Subject) -> bool:
-    latest = subject.revisions[-1].revision if subject.revisions else None
-    return latest is not None and latest.status.pending and latest.input_digest is not None

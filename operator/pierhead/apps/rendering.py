@@ -10,6 +10,7 @@ from typing import Any
 
 from pierhead.apps import hooks as helm_hooks
 from pierhead.apps.hooks import Hook as StoredHook
+from pierhead.apps.images.pins import pinned
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.objects import check
@@ -31,6 +32,7 @@ from pierhead.render.protocol import (
     Overlay,
     PlainManifests,
     Release,
+    Rendering,
     RenderRequest,
 )
 
@@ -89,6 +91,8 @@ class Renderer:
             raise Invalid(
                 str(error), reason=error.reason, field=_FIELDS.get(error.source, "spec.source")
             ) from None
+        if inputs.pins:
+            rendering = _with_images(rendering, inputs)
         hooks: tuple[Mapping[str, Any], ...] = tuple(_stored(hook) for hook in rendering.hooks)
         if spec.helm is not None and spec.helm.disable_hooks:
             hooks = helm_hooks.only_tests(hooks)
@@ -164,6 +168,19 @@ def _stored(hook: Hook) -> dict[str, Any]:
         "delete_policies": list(hook.delete_policies),
         "output_log_policies": list(hook.output_log_policies),
     }
+
+
+def _with_images(rendering: Rendering, inputs: Inputs) -> Rendering:
+    """The rendering with the images that were chosen. Raises Invalid for one that is not in it."""
+    made, found = pinned(rendering, inputs.pins)
+    for index, pin in enumerate(inputs.pins):
+        if pin.name not in found:
+            raise Invalid(
+                f"no container that was rendered has the image {pin.name}",
+                reason="ImageNotRendered",
+                field=f"spec.images[{index}].name",
+            )
+    return made
 
 
 def _chart(spec: AppReleaseSpec, inputs: Inputs, release: Release) -> Chart | None:

@@ -130,6 +130,8 @@ def status_of(
     status: dict[str, Any] = {"source": _artifact(inputs.source)}
     if inputs.overlay is not None:
         status["overlay"] = _artifact(inputs.overlay)
+    if inputs.images:
+        status["images"] = [dict(entry) for entry in inputs.images]
     latest = seen.history[-1] if seen.history else None
     if latest is not None:
         status["release"] = {"name": release, "revision": latest.revision, "status": latest.status.value}

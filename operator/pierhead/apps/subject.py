@@ -86,6 +86,17 @@ class Subject:
         return written
 
     @property
+    def half_applied(self) -> bool:
+        """Whether an operation of ours is under way."""
+        latest = self.revisions[-1].revision if self.revisions else None
+        return latest is not None and latest.status.pending and latest.input_digest is not None
+
+    @property
+    def brings_new(self) -> bool:
+        """Whether the operation under way brings something new, and does not bring back."""
+        return self.half_applied and self.latest.revision.rolls_back is None
+
+    @property
     def plan(self) -> Mapping[str, Any] | None:
         """The plan that waits for approval: the newest there is."""
         return self.memory.plan or self.told_plan
@@ -99,6 +110,16 @@ class Subject:
             and latest.bookkeeping is not None
             and latest.revision.status == Status.DEPLOYED
         )
+
+    def shown_plan(self, held: str | None) -> dict[str, Any]:
+        """The status field for the plan of the input that is held; remembered until the status has it."""
+        plan = self.plan if held is not None else None
+        if plan is None or plan["inputDigest"] != held:
+            self.memory.plan = None
+            return {}
+        if plan == self.told_plan:
+            self.memory.plan = None
+        return {"plan": plan}
 
     @property
     def inventory(self) -> tuple[Entry, ...]:

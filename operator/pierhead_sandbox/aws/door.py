@@ -18,6 +18,7 @@ from pierhead_sandbox.aws.batch.region import Job
 from pierhead_sandbox.aws.batch.settings import BatchSettings, Script
 from pierhead_sandbox.aws.batch.world import World
 from pierhead_sandbox.aws.calls import CallLog
+from pierhead_sandbox.aws.ecr import Ecr
 from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.protocol import Fault
 
@@ -31,11 +32,19 @@ class Door:
     """Answers the paths under /sandbox/."""
 
     def __init__(
-        self, *, calls: CallLog, faults: FaultBook, world: World, account: str, reset_moto: Callable[[], None]
+        self,
+        *,
+        calls: CallLog,
+        faults: FaultBook,
+        world: World,
+        ecr: Ecr,
+        account: str,
+        reset_moto: Callable[[], None],
     ) -> None:
         self._calls = calls
         self._faults = faults
         self._world = world
+        self._ecr = ecr
         self._account = account
         self._reset_moto = reset_moto
         self._entries: dict[str, Callable[[Json], Any]] = {
@@ -47,6 +56,7 @@ class Door:
             "faults": lambda _: [report.model_dump() for report in self._faults.reports()],
             "faults/add": lambda given: self._faults.add(Fault.model_validate(given), time.monotonic()),
             "faults/remove": lambda given: self._faults.remove(given.get("id")),
+            "ecr/scan": lambda given: self._ecr.scan({"account": self._account, **given}),
             "batch/settings": self._settings,
             "batch/scripts/add": self._add_script,
             "batch/scripts/clear": self._clear_scripts,
@@ -79,6 +89,7 @@ class Door:
             if given.get("resources", True):
                 self._world.reset()
                 self._reset_moto()
+                self._ecr.reset()
             else:
                 self._world.settle_down()
         self._calls.clear()

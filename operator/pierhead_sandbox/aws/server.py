@@ -20,6 +20,7 @@ from pierhead_sandbox.aws.bus import Bus
 from pierhead_sandbox.aws.calls import CallLog
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.aws.door import Door
+from pierhead_sandbox.aws.ecr import Ecr
 from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.front import Front
 from pierhead_sandbox.aws.moto_app import Moto
@@ -53,18 +54,21 @@ class AwsStandIn:
         stopping = threading.Event()
         calls, faults, bus = CallLog(), FaultBook(), Bus()
         playhouse = Playhouse(bus, directory)
+        moto = Moto()
+        ecr = Ecr(moto, bus)
         door = Door(
             calls=calls,
             faults=faults,
             world=playhouse.world,
+            ecr=ecr,
             account=DEFAULT_ACCOUNT_ID,
             reset_moto=moto_api_backend.reset,
         )
-        moto = Moto()
         front = Front(
             moto=moto,
             door=door,
             services={
+                "ecr": ecr,
                 "batch": BatchApi(playhouse.world, get_account_id_from),
                 "secretsmanager": SecretsManager(moto, faults, bus),
             },

@@ -10,12 +10,13 @@ from pydantic import Field
 
 from pierhead.apps.model.delivery import Health, Install, Retry, Rollback
 from pierhead.apps.model.identity import AwsAccess
+from pierhead.apps.model.images import ImageUpdate
 from pierhead.apps.model.objects import ObjectRule
 from pierhead.apps.model.order import Dependency
 from pierhead.apps.model.rendering import Helm, Kustomize
 from pierhead.apps.model.sources import Source
 from pierhead.apps.model.windows import Window
-from pierhead.model import DNSSubdomain, Duration, Model, Rule
+from pierhead.model import DNSSubdomain, Duration, ListMap, Model, Rule
 
 
 class AppReleaseSpec(Model):
@@ -89,6 +90,9 @@ class AppReleaseSpec(Model):
 
     service_account_name: DNSSubdomain | None = None
     """ServiceAccount of this namespace that acts for the release. Defaults to the operator's setting."""
+
+    images: Annotated[list[ImageUpdate], ListMap("name")] | None = Field(default=None, max_length=16)
+    """Images that follow the tags of their ECR repositories. Defaults to none: images stay as rendered."""
 
     approval: Literal["Automatic", "Manual"] = "Automatic"
     """Whether somebody has to approve each new revision, seeing what it would change (`status.plan`).

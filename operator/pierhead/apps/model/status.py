@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from pierhead.apps.model.images import ImageStatus
 from pierhead.apps.model.plan import PlanStatus
 from pierhead.model import Model, Status
 
@@ -101,6 +102,9 @@ class AppReleaseStatus(Status):
 
     release: ReleaseStatus | None = None
     """The newest revision."""
+
+    images: list[ImageStatus] | None = Field(default=None, max_length=16)
+    """What was chosen for each entry of `spec.images`."""
 
     plan: PlanStatus | None = None
     """With `approval: Manual`, what the new revision that waits for approval would do."""

@@ -1,0 +1,194 @@
+"""One look at a repository for everybody who follows it with the same identity.
+
+Invariant: a reconcile never waits for ECR, and no look ends without its users knowing when something they
+rest on moved. What was seen last stays in use, with the failure beside it, until a newer look succeeds.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+import structlog
+
+from pierhead.apps.images.choice import Scan
+from pierhead.aws.images import Repository, read_scan, read_tags
+from pierhead.aws.queues import AwsEvent
+from pierhead.aws.session import AwsClient, AwsIdentity
+from pierhead.engine.failures import described
+from pierhead.engine.outcome import ReconcileError, Transient
+from pierhead.engine.reconciler import Wake
+from pierhead.engine.resource import ObjectKey
+
+RETRY_SECONDS = 15.0
+"""Least time between two looks after one that failed."""
+
+GATHER_SECONDS = 0.3
+"""How long a hint waits for others: a pipeline pushes several tags at once."""
+
+SCANS_LIMIT = 50
+"""Scans of one repository that are asked for in one look."""
+
+_EARLY = 0.85
+"""Part of an interval after which a look counts as due: reconciles are spread by a tenth."""
+
+_EVENTS = frozenset({"ECR Image Action", "ECR Image Scan"})
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What may share a look."""
+
+    identity: AwsIdentity
+    region: str
+    repository: Repository
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A repository as it was seen last; `tags` is None before the first look."""
+
+    tags: Mapping[str, str] | None
+    scans: Mapping[str, Scan]
+    failure: ReconcileError | None
+
+
+@dataclass(slots=True)
+class _Followed:
+    client: AwsClient
+    tags: dict[str, str] | None = None
+    scans: dict[str, Scan] = field(default_factory=dict)
+    failure: ReconcileError | None = None
+    began: float = float("-inf")
+    """When the last look began."""
+    task: asyncio.Task[None] | None = None
+    again: bool = False
+    """Whether something moved while a look was under way."""
+    users: dict[ObjectKey, set[str]] = field(default_factory=dict)
+    """Who follows, and the images whose scans each rests on."""
+
+
+class Repositories:
+    """The repositories that AppReleases follow."""
+
+    def __init__(self, *, random: Random, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._random = random
+        self._monotonic = monotonic
+        self._followed: dict[Place, _Followed] = {}
+        self._places: dict[ObjectKey, frozenset[Place]] = {}
+        self._wake: Wake = lambda _key: None
+
+    def start(self, wake: Wake) -> None:
+        """Says how users are woken."""
+        self._wake = wake
+
+    async def stop(self) -> None:
+        """Ends the looks under way."""
+        tasks = [followed.task for followed in self._followed.values() if followed.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def keep(self, user: ObjectKey, places: Iterable[Place]) -> None:
+        """Ends this user's following of any other place."""
+        kept = frozenset(places)
+        for place in self._places.pop(user, frozenset()) - kept:
+            followed = self._followed.get(place)
+            if followed is None:
+                continue
+            followed.users.pop(user, None)
+            if not followed.users:
+                del self._followed[place]
+                if followed.task is not None:
+                    followed.task.cancel()
+        if kept:
+            self._places[user] = kept
+
+    def look(self, place: Place, client: AwsClient, *, user: ObjectKey, interval: float, force: bool) -> View:
+        """The repository as last seen; begins another look if one is due. The user has to `keep` it."""
+        followed = self._followed.setdefault(place, _Followed(client))
+        followed.users.setdefault(user, set())
+        pause = interval * _EARLY if followed.failure is None else RETRY_SECONDS
+        if force or self._monotonic() >= followed.began + pause:
+            self._begin(followed, place)
+        return View(followed.tags, followed.scans, followed.failure)
+
+    def rests_on(self, place: Place, user: ObjectKey, digests: Iterable[str]) -> None:
+        """Says on which images' scans a user's choice rests; those that are not known are asked for."""
+        followed = self._followed[place]
+        before, after = followed.users.get(user, set()), set(digests)
+        followed.users[user] = after
+        if not after - before <= followed.scans.keys():
+            self._begin(followed, place)
+
+    def looking(self, user: ObjectKey) -> bool:
+        """Whether a look at anything this user follows is under way."""
+        followed = (self._followed.get(place) for place in self._places.get(user, ()))
+        return any(held is not None and held.task is not None for held in followed)
+
+    def hint(self, event: AwsEvent) -> None:
+        """Looks at the repository that an event of ECR is about."""
+        if event.source != "aws.ecr" or event.detail_type not in _EVENTS:
+            return
+        name = event.detail.get("repository-name")
+        for place, followed in self._followed.items():
+            theirs = place.repository
+            if (
+                theirs.name == name
+                and place.region == event.region
+                and theirs.account in {None, event.account}
+            ):
+                self._begin(followed, place, after=GATHER_SECONDS)
+
+    def _begin(self, followed: _Followed, place: Place, *, after: float = 0) -> None:
+        followed.began = self._monotonic()
+        if followed.task is not None:
+            followed.again = True
+            return
+        followed.task = asyncio.create_task(self._run(followed, place, after))
+
+    async def _run(self, followed: _Followed, place: Place, after: float) -> None:
+        try:
+            if after:
+                await asyncio.sleep(after * self._random.uniform(0.8, 1.2))
+            while True:
+                followed.again = False
+                await self._refresh(followed, place)
+                if not followed.again:
+                    return
+        finally:
+            followed.task = None
+
+    async def _refresh(self, followed: _Followed, place: Place) -> None:
+        before = (followed.tags, followed.scans, str(followed.failure))
+        failure: ReconcileError | None = None
+        try:
+            tags = await read_tags(followed.client, place.repository)
+            followed.scans = await self._scans(followed, place, set(tags.values()))
+            followed.tags = tags
+        except ReconcileError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 (its users wait for an end, whatever it is)
+            _log.error("a look at a repository hit a bug in pierhead", **described(error))
+            failure = Transient(
+                f"the look failed with {type(error).__name__}; this is a bug in pierhead, its log says where",
+                reason="InternalError",
+            )
+        followed.failure = failure
+        if before != (followed.tags, followed.scans, str(failure)):
+            for user in list(followed.users):
+                self._wake(user)
+
+    async def _scans(self, followed: _Followed, place: Place, present: set[str]) -> dict[str, Scan]:
+        wanted = set().union(*followed.users.values()) & present
+        found = {digest: scan for digest, scan in followed.scans.items() if digest in wanted}
+        # Those that somebody waits for come first.
+        asked = sorted(wanted, key=lambda digest: (digest in found, digest))[:SCANS_LIMIT]
+        for digest in asked:
+            report = await read_scan(followed.client, place.repository, digest)
+            found[digest] = Scan(report.finished, report.status, report.counts)
+        followed.again = followed.again or not wanted <= found.keys()
+        return found

@@ -1,0 +1,210 @@
+"""The images of one AppRelease: what its policies choose now.
+
+Invariant: a choice that the status tells of stands until the repository says otherwise, so neither a restart
+nor an outage of ECR changes what is deployed; every repository passes the namespace's policy before it is
+looked at.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pierhead.apps.aws import AwsScope
+from pierhead.apps.images.choice import Choice, Held, Nothing, choose
+from pierhead.apps.images.pins import Pin
+from pierhead.apps.images.repositories import Place, Repositories, View
+from pierhead.apps.model.images import ImageUpdate
+from pierhead.apps.sources.fetcher import FETCHING
+from pierhead.aws.images import Repository
+from pierhead.aws.queues import EventQueue
+from pierhead.engine.outcome import Invalid, ReconcileError, Transient, Waiting
+from pierhead.engine.reconciler import Wake
+from pierhead.engine.resource import ObjectKey
+from pierhead.model import seconds
+
+_DIGITS = 20
+_HELD_SHOWN = 3
+_REASON_LIMIT = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is chosen for all images of an AppRelease."""
+
+    pins: tuple[Pin, ...] = ()
+    status: tuple[Mapping[str, Any], ...] = ()
+    """`status.images`."""
+
+    failure: ReconcileError | None = None
+    """Why a repository may have moved on unseen."""
+
+
+class ImageUpdates:
+    """Chooses images."""
+
+    def __init__(
+        self,
+        repositories: Repositories,
+        clock: Callable[[], datetime],
+        *,
+        events: EventQueue | None = None,
+    ) -> None:
+        """`events` are ECR's, whose handler is `repositories.hint`; without them repositories are polled."""
+        self._repositories = repositories
+        self._clock = clock
+        self._events = events
+        self._listening: asyncio.Task[None] | None = None
+
+    def start(self, wake: Wake) -> None:
+        """Says how AppReleases are woken, and begins to listen."""
+        self._repositories.start(wake)
+        if self._events is not None:
+            self._listening = asyncio.create_task(self._events.run())
+
+    async def stop(self) -> None:
+        """Ends what is under way."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+        await self._repositories.stop()
+
+    def looking(self, user: ObjectKey) -> bool:
+        """Whether a look for this AppRelease is under way."""
+        return self._repositories.looking(user)
+
+    def forget(self, user: ObjectKey) -> None:
+        """Ends the following of an AppRelease that is gone, or names no images any more."""
+        self._repositories.keep(user, ())
+
+    def choose(
+        self,
+        updates: Sequence[ImageUpdate],
+        scope: AwsScope,
+        user: ObjectKey,
+        *,
+        told: Sequence[Mapping[str, Any]],
+        interval: float,
+        force: bool,
+    ) -> Chosen:
+        """The choice for each image; `told` is `status.images`.
+
+        Raises Waiting until a repository was seen or scanned; Invalid and Denied naming the field; what a
+        look raised, where no choice is known at all.
+        """
+        known = {entry["name"]: entry for entry in told}
+        places = [
+            self._place(update, scope, at=f"spec.images[{index}].repository")
+            for index, update in enumerate(updates)
+        ]
+        self._repositories.keep(user, places)
+        # All are looked at before any of them ends the reconcile: their first looks go on together.
+        views = [
+            self._repositories.look(
+                place,
+                scope.client("ecr", region=place.region),
+                user=user,
+                interval=seconds(update.interval) if update.interval else interval,
+                force=force,
+            )
+            for update, place in zip(updates, places, strict=True)
+        ]
+        rests: dict[Place, set[str]] = {place: set() for place in places}
+        status: list[Mapping[str, Any]] = []
+        error: ReconcileError | None = None
+        for index, (update, place, view) in enumerate(zip(updates, places, views, strict=True)):
+            try:
+                entry, scans = self._one(update, view, known.get(update.name), at=f"spec.images[{index}]")
+            except _Unsettled as unsettled:
+                error = error or unsettled.cause
+                rests[place].update(unsettled.scans)
+            else:
+                status.append(entry)
+                rests[place].update(scans)
+        for place, digests in rests.items():
+            self._repositories.rests_on(place, user, digests)
+        if error is not None:
+            raise error
+        pins = tuple(Pin(entry["name"], entry["tag"], entry["digest"]) for entry in status)
+        failure = next((view.failure for view in views if view.failure is not None), None)
+        return Chosen(pins, tuple(status), failure)
+
+    def _place(self, update: ImageUpdate, scope: AwsScope, *, at: str) -> Place:
+        repository = Repository.parse(update.repository)
+        scope.check("repository", repository.arn or repository.name, field=at)
+        region = repository.region or scope.region
+        if region != scope.region:
+            scope.check("region", region, field=at)
+        return Place(scope.identity, region, repository)
+
+    def _one(
+        self, update: ImageUpdate, view: View, told: Mapping[str, Any] | None, *, at: str
+    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        policy = _policy_digest(update)
+        if view.tags is None:
+            if told is not None and told["policy"] == policy:
+                return told, ()
+            if view.failure is not None:
+                raise _Unsettled(_placed(view.failure, f"{at}.repository"))
+            raise _Unsettled(Waiting("looking at the image's repository", reason=FETCHING))
+        present = _choice(told) if told is not None else None
+        judged = choose(update, view.tags, present, view.scans.get)
+        outcome = judged.outcome
+        if outcome is None:
+            raise _Unsettled(Waiting("asking for the image's scan", reason=FETCHING), judged.scans)
+        if isinstance(outcome, Nothing):
+            raise _Unsettled(_nothing(outcome, at), judged.scans)
+        return self._status(update.name, policy, outcome, told), judged.scans
+
+    def _status(
+        self, name: str, policy: str, choice: Choice, told: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        same = told is not None and (told["tag"], told["digest"]) == (choice.tag, choice.digest)
+        entry: dict[str, Any] = {
+            "name": name,
+            "tag": choice.tag,
+            "digest": choice.digest,
+            "since": told["since"] if same and told is not None else f"{self._clock():%Y-%m-%dT%H:%M:%SZ}",
+            "reason": choice.reason,
+            "policy": policy,
+        }
+        if choice.held:
+            entry["held"] = [
+                {"tag": held.tag, "reason": held.reason[:_REASON_LIMIT]} for held in choice.held[:_HELD_SHOWN]
+            ]
+        return entry
+
+
+class _Unsettled(Exception):
+    """An image that nothing can be chosen for now."""
+
+    def __init__(self, cause: ReconcileError, scans: tuple[str, ...] = ()) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.scans = scans
+
+
+def _policy_digest(update: ImageUpdate) -> str:
+    return hashlib.sha256(update.model_dump_json().encode()).hexdigest()[:_DIGITS]
+
+
+def _choice(told: Mapping[str, Any]) -> Choice:
+    held = tuple(Held(entry["tag"], entry["reason"]) for entry in told.get("held") or ())
+    return Choice(told["tag"], told["digest"], told["reason"], held)
+
+
+def _nothing(outcome: Nothing, at: str) -> ReconcileError:
+    if not outcome.matching:
+        return Invalid("no tag of the repository matches", reason="NoMatchingTag", field=at)
+    shown = "; ".join(f"{held.tag}: {held.reason}" for held in outcome.held[:3])
+    more = len(outcome.held) - 3
+    text = f"{shown}; and {more} more" if more > 0 else shown
+    return Invalid(f"every tag that matches is held: {text}", reason="ImageHeld", field=f"{at}.maxSeverity")
+
+
+def _placed(error: ReconcileError, at: str) -> ReconcileError:
+    """A copy of the error that names the field; one look may serve several AppReleases."""
+    kind = type(error) if error.terminal else Transient
+    return kind(error.message, reason=error.reason, field=at)
