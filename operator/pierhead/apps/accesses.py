@@ -30,7 +30,6 @@ class Accesses:
         self,
         source: Source,
         aws: AwsAccess | None,
-        namespace: str,
         *,
         at: str,
     ) -> tuple[str, Access]:
@@ -44,12 +43,12 @@ class Accesses:
             at = f"{at}.helmRepository.secret"
             return "helmRepository", await self._secret(source.helm_repository.secret, at=at)
         if source.oci is not None:
-            return "oci", await self._oci(source.oci, aws, namespace, at=f"{at}.oci")
+            return "oci", await self._oci(source.oci, aws, at=f"{at}.oci")
         if source.bucket is not None:
-            return "bucket", await self._bucket(source.bucket, aws, namespace, at=f"{at}.bucket")
+            return "bucket", await self._bucket(source.bucket, aws, at=f"{at}.bucket")
         raise AssertionError("only sources on the network need an access")
 
-    async def _oci(self, oci: OCISource, aws: AwsAccess | None, namespace: str, *, at: str) -> Access:
+    async def _oci(self, oci: OCISource, aws: AwsAccess | None, *, at: str) -> Access:
         access = await self._secret(oci.secret, at=f"{at}.secret")
         if oci.verify is not None:
             keys = [
@@ -63,17 +62,15 @@ class Accesses:
             return access
         if oci.insecure:
             raise Invalid("a registry of ECR has TLS", field=f"{at}.insecure")
-        scope = await self._scopes.of(aws, namespace, self._references.client)
+        scope = await self._scopes.of(aws, self._references)
         scope.check("region", ecr.region, field=f"{at}.url")
         scope.check("repository", ecr.arn(name), field=f"{at}.url")
         return replace(access, aws=scope)
 
-    async def _bucket(
-        self, bucket: BucketSource, aws: AwsAccess | None, namespace: str, *, at: str
-    ) -> Access:
+    async def _bucket(self, bucket: BucketSource, aws: AwsAccess | None, *, at: str) -> Access:
         if bucket.azure is not None:
             return await self._secret(bucket.azure.secret, at=f"{at}.azure.secret")
-        scope = await self._scopes.of(aws, namespace, self._references.client)
+        scope = await self._scopes.of(aws, self._references)
         scope.check("bucket", bucket.name, field=f"{at}.name")
         return Access(aws=scope)
 

@@ -7,12 +7,12 @@ uses it asks `AwsScope.check` about every other value that a tenant chose, befor
 from dataclasses import dataclass, field
 
 from pierhead.apps.model.identity import AwsAccess
+from pierhead.apps.references import Reader
 from pierhead.aws.identity import AwsIdentity
 from pierhead.aws.policy import Policy, Power
 from pierhead.aws.session import AwsClient, AwsSessions
-from pierhead.engine.outcome import Invalid, Transient
-from pierhead.kube.client import Client
-from pierhead.kube.errors import Forbidden, NotFound
+from pierhead.engine.outcome import Invalid
+from pierhead.engine.resource import Object
 from pierhead.kube.resources import SERVICE_ACCOUNTS
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
@@ -51,12 +51,12 @@ class AwsScopes:
         self._policy = policy
         self._region = region
 
-    async def of(self, aws: AwsAccess | None, namespace: str, client: Client) -> AwsScope:
-        """The scope that `spec.aws` describes; `client` acts as the release's account, and is only used to
-        read a ServiceAccount that `spec.aws` names.
+    async def of(self, aws: AwsAccess | None, references: Reader) -> AwsScope:
+        """The scope that `spec.aws` describes; a ServiceAccount it names is read through `references`.
 
         Raises PolicyDenied; Invalid for a ServiceAccount without a role; Transient for one that is missing.
         """
+        namespace = references.user.namespace
         if aws is None:
             return self._scope(namespace, AwsIdentity(), self._region)
         if aws.region is not None:
@@ -64,7 +64,7 @@ class AwsScopes:
         region = aws.region or self._region
         role, at = aws.role_arn, "spec.aws.roleArn"
         if role is None and aws.service_account_name is not None:
-            role, at = await self._role(aws.service_account_name, namespace, client)
+            role, at = await _role(aws.service_account_name, references)
         if role is None:
             return self._scope(namespace, AwsIdentity(), region)
         self._policy.check(namespace, "role", role, field=at)
@@ -82,17 +82,11 @@ class AwsScopes:
     def _scope(self, namespace: str, identity: AwsIdentity, region: str) -> AwsScope:
         return AwsScope(namespace, identity, region, self._sessions, self._policy)
 
-    async def _role(self, account: str, namespace: str, client: Client) -> tuple[str, str]:
-        at = "spec.aws.serviceAccountName"
-        try:
-            obj = await client.get(SERVICE_ACCOUNTS, account, namespace, metadata_only=True)
-        except Forbidden as error:
-            error.field = at
-            raise
-        except NotFound as error:
-            raise Transient(
-                f"ServiceAccount {account} does not exist", reason="ReferenceNotFound", field=at
-            ) from error
+
+async def _role(account: str, references: Reader) -> tuple[str, str]:
+    at = "spec.aws.serviceAccountName"
+
+    def annotated(obj: Object) -> str:
         role = (obj["metadata"].get("annotations") or {}).get(ROLE_ANNOTATION)
         if not role:
             raise Invalid(
@@ -100,4 +94,6 @@ class AwsScopes:
                 reason="KeyNotFound",
                 field=at,
             )
-        return role, at
+        return str(role)
+
+    return await references.derived(SERVICE_ACCOUNTS, account, at=at, make=annotated), at

@@ -131,7 +131,7 @@ class InputReader:
         reader = LayerReader(
             self._references,
             self._aws,
-            lambda: self._scopes.of(spec.aws, key.namespace, self._references.client),
+            lambda: self._scopes.of(spec.aws, self._references),
             interval=self._interval,
             force=force,
         )
@@ -160,7 +160,7 @@ class InputReader:
                 make=lambda obj: self._sources.config_map(named, obj, at=at),
                 valid=lambda made: self._sources.holds(made.artifact),
             )
-        field, access = await self._accesses.of(source, spec.aws, key.namespace, at=at)
+        field, access = await self._accesses.of(source, spec.aws, at=at)
         return self._sources.remote(
             source, access, user=key, interval=self._interval, force=force, at=f"{at}.{field}"
         )

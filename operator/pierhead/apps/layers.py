@@ -68,9 +68,14 @@ class _Entry:
         return (SECRETS, self.reference.secret) if self.reference.secret is not None else None
 
     @property
+    def in_aws(self) -> bool:
+        """Whether it is read from AWS."""
+        return self.reference.parameter is not None or self.reference.secrets_manager is not None
+
+    @property
     def sensitive(self) -> bool:
         """Whether its text must not come back in an error."""
-        return self.answer is not None or self.reference.secret is not None
+        return self.in_aws or self.reference.secret is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +137,9 @@ class LayerReader:
             _Entry(reference, f"spec.helm.valuesFrom[{index}].{_kind(reference)}")
             for index, reference in enumerate(references)
         ]
-        wanted = {
-            index: await self._aws_reference(entry)
-            for index, entry in enumerate(entries)
-            if entry.reference.parameter is not None or entry.reference.secrets_manager is not None
-        }
+        in_aws = [index for index, entry in enumerate(entries) if entry.in_aws]
+        scope = await self._scope() if in_aws else None
+        wanted = {index: _aws_reference(entries[index], scope) for index in in_aws if scope is not None}
         self._aws.keep(self._references.user, wanted.values())
         answers = await asyncio.gather(
             *(self._ask(reference, entries[index].at) for index, reference in wanted.items())
@@ -144,16 +147,6 @@ class LayerReader:
         for index, answer in zip(wanted, answers, strict=True):
             entries[index] = replace(entries[index], answer=answer)
         return entries
-
-    async def _aws_reference(self, entry: _Entry) -> AwsReference:
-        scope = await self._scope()
-        parameter, secret = entry.reference.parameter, entry.reference.secrets_manager
-        if parameter is not None:
-            scope.check("parameter", without_selector(parameter.name), field=f"{entry.at}.name")
-            return AwsReference(scope.identity, scope.region, "parameter", parameter.name)
-        assert secret is not None, "the model holds exactly one"  # noqa: S101
-        scope.check("secret", secret.name, field=f"{entry.at}.name")
-        return AwsReference(scope.identity, scope.region, "secret", secret.name)
 
     async def _ask(self, reference: AwsReference, at: str) -> Answer:
         try:
@@ -233,6 +226,16 @@ class LayerReader:
         if secret is not None and secret.property is not None:
             return property_text(text, secret.property, field=at)
         return whole_text(text, field=at)
+
+
+def _aws_reference(entry: _Entry, scope: AwsScope) -> AwsReference:
+    parameter, secret = entry.reference.parameter, entry.reference.secrets_manager
+    if parameter is not None:
+        scope.check("parameter", without_selector(parameter.name), field=f"{entry.at}.name")
+        return AwsReference(scope.identity, scope.region, "parameter", parameter.name)
+    assert secret is not None, "the model holds exactly one"  # noqa: S101
+    scope.check("secret", secret.name, field=f"{entry.at}.name")
+    return AwsReference(scope.identity, scope.region, "secret", secret.name)
 
 
 def _kind(reference: ValuesReference) -> str:

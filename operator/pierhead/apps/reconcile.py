@@ -228,7 +228,9 @@ class AppReleaseReconciler:
             return inputs
         chosen = self._with.images.choose(
             spec.images,
-            await self._with.aws.of(spec.aws, subject.key.namespace, subject.client),
+            await self._with.aws.of(
+                spec.aws, self._with.references.of(subject.key, resource.generation, subject.client)
+            ),
             subject.key,
             told=resource.status.get("images") or (),
             interval=self._interval(spec),

@@ -1,4 +1,4 @@
-"""ConfigMaps and Secrets that AppReleases name: noticed by watch, read when they moved, never held.
+"""Objects that AppReleases name: noticed by watch, read when they moved, never held.
 
 Invariant: whoever read an object through here is woken when it changes, comes or goes, unless neither the
 operator nor the release's account may watch its kind; then its version is unknown, and it is read at every
@@ -16,7 +16,7 @@ from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.client import Client
 from pierhead.kube.credentials import Identity
 from pierhead.kube.errors import Forbidden, NotFound
-from pierhead.kube.resources import CONFIG_MAPS, SECRETS, ResourceType
+from pierhead.kube.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS, ResourceType
 from pierhead.kube.watch_set import WatchKey, WatchSet
 
 ABSENT = ""
@@ -29,7 +29,7 @@ _NOT_A_RELEASE = "type!=helm.sh/release.v1"
 """Field selector of Secrets: those of Helm's history are the most, and nobody refers to them."""
 
 _RESOURCES: Mapping[str, ResourceType] = MappingProxyType(
-    {resource.kind: resource for resource in (CONFIG_MAPS, SECRETS)}
+    {resource.kind: resource for resource in (CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS)}
 )
 """The kinds that can be named."""
 

@@ -7,10 +7,12 @@ import pytest
 
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.model.identity import AwsAccess
+from pierhead.apps.references import References
 from pierhead.aws.identity import OPERATOR
 from pierhead.aws.policy import Policy, PolicyDenied
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import Invalid, Transient
+from pierhead.engine.resource import ObjectKey
 from pierhead.kube.resources import SERVICE_ACCOUNTS
 from pierhead.kube.tokens import service_account_token
 from pierhead.settings import Settings
@@ -23,11 +25,14 @@ async def scope(kube, namespace):
     sessions = AwsSessions(Settings())
     scopes = AwsScopes(sessions, Policy((), region="us-east-1"), region="us-east-1")
 
+    references = References(kube)
+
     async def made(**aws):
         given = AwsAccess.model_validate(aws) if aws else None
-        return await scopes.of(given, namespace, kube)
+        return await scopes.of(given, references.of(ObjectKey(namespace, "shop"), 1, kube))
 
     yield made
+    await references.stop()
     await sessions.close()
 
 

@@ -9,12 +9,14 @@ import pytest
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.sources import BucketSource
+from pierhead.apps.references import References
 from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.bucket import MOST_BYTES, BucketFetcher
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import Denied, Invalid, Transient
+from pierhead.engine.resource import ObjectKey
 from pierhead.settings import Settings
 from pierhead.stores.networks import Networks
 from pierhead_sandbox.aws.protocol import Fault
@@ -112,12 +114,16 @@ async def shop(sandbox, aws, kube, monkeypatch):
     sessions = AwsSessions(Settings())
     scopes = AwsScopes(sessions, Policy((), region="us-east-1"), region="us-east-1")
 
+    references = References(kube)
+
     async def access(**identity):
         given = AwsAccess.model_validate(identity) if identity else None
-        return Access(aws=await scopes.of(given, "shop", kube))
+        reader = references.of(ObjectKey("shop", "shop"), 1, kube)
+        return Access(aws=await scopes.of(given, reader))
 
     access.put = put
     yield access
+    await references.stop()
     await sessions.close()
 
 

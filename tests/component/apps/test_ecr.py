@@ -71,7 +71,7 @@ async def lab(sandbox, aws, kube, namespace, registry, tmp_path, monkeypatch):
         oci = {"url": f"oci://{HOST}/{repository}", "tag": "1.0.0", "secret": {"name": "authority"}, **given}
         source = Source.model_validate({"oci": oci})
         reader = references.of(ObjectKey(namespace, "shop"), 1, kube)
-        field, access = await Accesses(reader, scopes).of(source, identity, namespace, at="spec.source")
+        field, access = await Accesses(reader, scopes).of(source, identity, at="spec.source")
         assert field == "oci"
         return await fetcher.fetch(source.oci, access, known)
 
