@@ -10,6 +10,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Annotated, Any
 
 import cel
@@ -82,6 +83,7 @@ _REPETITION = re.compile(r"\{\s*(\d+)\s*(?:,\s*(\d*)\s*)?\}")
 _CALL = re.compile(r"([A-Za-z_]\w*)?\s*\(|\)")
 _BOUND = re.compile(r"\b(?:all|exists|existsOne|exists_one|filter|map)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_FUNCTION = re.compile(r"[Ff]unction(?::)? '(\w+)'")
 _POSITION = re.compile(r"<input>:\d+:(\d+): (.*)")
 
 
@@ -93,7 +95,7 @@ class Expression:
     field: str
     """Path of the spec field that holds it."""
 
-    _program: cel.Program
+    _program: cel.Program = dataclass_field(compare=False)
     _depth: int
     _steps: int
     _growth: int
@@ -112,7 +114,9 @@ class Expression:
             answer = self._program.execute(variables)
         except LookupError:
             return False
-        except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
+        except RuntimeError as error:
+            raise _invalid(_refused(error), self.field) from None
+        except (ArithmeticError, TypeError, ValueError) as error:
             raise _invalid(_first_line(error), self.field) from None
         return bool(answer)
 
@@ -242,6 +246,14 @@ def _extent(variables: Mapping[str, Any]) -> tuple[int, int]:
 def _syntax(error: ValueError) -> str:
     found = _POSITION.search(str(error))
     return f"is no CEL: at {found.group(1)}: {found.group(2)[:200]}" if found else "is no CEL"
+
+
+def _refused(error: RuntimeError) -> str:
+    """What a function would not take, without what it was given: that may be a secret's."""
+    named = _FUNCTION.search(str(error))
+    if named is None:
+        return "cannot be evaluated"
+    return f"the function {named.group(1)} does not take what it is given here"
 
 
 def _first_line(error: Exception) -> str:

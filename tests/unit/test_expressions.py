@@ -83,7 +83,9 @@ def test_what_is_no_expression_is_refused_where_it_is_written(text: str, message
         ("object.metadata.name > 1", "No such overload"),
         ("9223372036854775807 + object.spec.replicas > 0", "overflow"),
         ("1 / (object.spec.replicas - 2) > 0", "division by zero"),
-        ("object.metadata.name.matches('(')", "not a valid regex"),
+        ("object.metadata.name.matches('(')", "the function matches does not take"),
+        ("duration(object.metadata.name) > duration('1h')", "the function duration does not take"),
+        ("object.spec.replicas.size() > 1", "the function size does not take"),
     ],
 )
 def test_what_goes_wrong_on_an_object_names_the_field(text: str, message: str) -> None:

@@ -7,11 +7,13 @@ may have them.
 
 from collections.abc import Iterable, Sequence
 
+from pierhead.apps.checks import compiled_checks
 from pierhead.apps.crds import separated
 from pierhead.apps.decide import Health
 from pierhead.apps.drift import Difference, difference
 from pierhead.apps.hook_watch import LiveHooks
 from pierhead.apps.live import LiveObjects
+from pierhead.apps.model.delivery import HealthCheck
 from pierhead.apps.objects import RELEASE_LABEL, belongs
 from pierhead.apps.planning import Planner, check_rules, kept_by_rule
 from pierhead.apps.revisions import HELM_SECRETS, Revisions
@@ -24,10 +26,11 @@ from pierhead.expressions import Expressions
 from pierhead.kube.apply import Applied, apply_staged
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
-from pierhead.kube.errors import Forbidden, UnknownKind
+from pierhead.kube.errors import Forbidden, NotFound, UnknownKind
 from pierhead.kube.inventory import Entry
 from pierhead.kube.objects import changed_paths
 from pierhead.kube.plan import Action, Plan
+from pierhead.kube.pods import WORKLOADS, pods_trouble
 from pierhead.kube.prune import prune
 from pierhead.kube.resources import SECRETS, ResourceType
 from pierhead.kube.watch import slim
@@ -50,6 +53,9 @@ _METADATA_IS_ENOUGH = frozenset(
     }
 )
 """Kinds without a status: they are healthy when they are there, and their content is never held."""
+
+_EXPLAINED = 2
+"""Workloads whose Pods are asked: what a condition has room for."""
 
 
 class ReleaseObjects:
@@ -231,7 +237,44 @@ class ReleaseObjects:
         objects = subject.memory.objects
         if objects is None:
             return Health("InProgress", "not compared with the cluster yet")
-        return self._live.health(objects)
+        return self._live.health(objects, subject.memory.told)
+
+    async def judge(self, subject: Subject, wanted: Sequence[HealthCheck]) -> None:
+        """From now on these checks say how the release's objects fare.
+
+        Raises Invalid for a check that cannot be used; what the API server refuses of objects read again.
+        """
+        checks = compiled_checks(wanted, self._expressions) if wanted else ()
+        before = self._live.checks(subject.key)
+        try:
+            for entry in self._live.judge_by(subject.key, checks):
+                await self._judge(subject, entry)
+        except ReconcileError:
+            self._live.judge_by(subject.key, before)
+            raise
+
+    async def _judge(self, subject: Subject, entry: Entry) -> None:
+        try:
+            resource = await self._discovery.resource_for(entry.api_version, entry.kind)
+            obj = await subject.client.get(resource, entry.name, entry.namespace or None)
+        except (NotFound, UnknownKind):
+            return
+        self._live.judged_anew(obj)
+
+    async def words_of_pods(self, subject: Subject) -> dict[Entry, str]:
+        """What keeps the Pods of workloads that are not healthy, as far as the account may know."""
+        workloads = [
+            entry
+            for entry in self._live.troubled(subject.memory.objects or ())
+            if (entry.group, entry.kind) in WORKLOADS
+        ]
+        told = {}
+        for entry in workloads[:_EXPLAINED]:
+            try:
+                told[entry] = await pods_trouble(subject.client, self._discovery, entry)
+            except ReconcileError:
+                continue
+        return {entry: text for entry, text in told.items() if text}
 
     def settle(self, subject: Subject, kept: Iterable[Entry]) -> None:
         """Drops what is known of any other object of the release."""

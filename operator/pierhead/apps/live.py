@@ -8,12 +8,14 @@ metadata. A release whose objects all match what was verified needs no request t
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pierhead.apps.adoption import is_scaled
+from pierhead.apps.checks import Check, judged
 from pierhead.apps.decide import Health
 from pierhead.engine.resource import Object, ObjectKey
-from pierhead.kube.health import HealthStatus, health_of
+from pierhead.kube.health import HealthStatus
 from pierhead.kube.inventory import Entry
 from pierhead.kube.plan import Known, Step
 
@@ -62,6 +64,7 @@ class LiveObjects:
         self._owned: dict[ObjectKey, set[Entry]] = {}
         self._live: dict[Entry, _Live] = {}
         self._expected: dict[Entry, _Expectation] = {}
+        self._checks: dict[ObjectKey, tuple[Check, ...]] = {}
         self._wake: Callable[[ObjectKey], None] = lambda _key: None
 
     def start(self, wake: Callable[[ObjectKey], None]) -> None:
@@ -78,6 +81,49 @@ class LiveObjects:
         owner = self._owners.get(entry)
         if owner is not None and self._observe(entry, obj, gone=event_type == "DELETED"):
             self._wake(owner)
+
+    def judge_by(self, owner: ObjectKey, checks: tuple[Check, ...]) -> tuple[Entry, ...]:
+        """From now on the owner's objects are judged by these checks; those to be judged anew."""
+        before = self._checks.get(owner, ())
+        if before == checks:
+            return ()
+        if checks:
+            self._checks[owner] = checks
+        else:
+            del self._checks[owner]
+        concerned = [
+            entry
+            for entry in self._owned.get(owner, ())
+            if any(check.concerns(entry) for check in (*before, *checks))
+        ]
+        return tuple(sorted(concerned))
+
+    def checks(self, owner: ObjectKey) -> tuple[Check, ...]:
+        """By which its objects are judged."""
+        return self._checks.get(owner, ())
+
+    def _checks_of(self, entry: Entry) -> tuple[Check, ...]:
+        owner = self._owners.get(entry)
+        return self._checks.get(owner, ()) if owner is not None else ()
+
+    def judged_anew(self, obj: Object) -> None:
+        """Takes an object's health from what it is now, though nothing of it need have changed."""
+        entry = Entry.of(obj)
+        self._observe(entry, obj, gone=False)
+        live = self._live.get(entry)
+        if live is not None and live.version <= int(obj["metadata"]["resourceVersion"]):
+            health = judged(obj, self._checks_of(entry))
+            live.status, live.message = health.status, health.message[:_MESSAGE_LIMIT]
+
+    def troubled(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Those that are there and not healthy."""
+        return [
+            entry
+            for entry in entries
+            if (live := self._live.get(entry)) is not None
+            and not live.gone
+            and live.status is not HealthStatus.CURRENT
+        ]
 
     def verified(self, step: Step, live: Object) -> None:
         """`live` is as the step wants it: only a later change can be drift."""
@@ -136,8 +182,11 @@ class LiveObjects:
 
     def keep(self, owner: ObjectKey, entries: Iterable[Entry]) -> None:
         """Drops what is known of any other object of this owner."""
+        kept = set(entries)
+        if not kept:
+            self._checks.pop(owner, None)
         owned = self._owned.pop(owner, set())
-        kept = owned & set(entries)
+        kept &= owned
         for entry in owned - kept:
             if self._owners.get(entry) == owner:
                 del self._owners[entry]
@@ -155,17 +204,20 @@ class LiveObjects:
                 found.append((entry, 0 if live is None or live.gone else live.version))
         return frozenset(found)
 
-    def health(self, entries: Iterable[Entry]) -> Health:
-        """The worst health of these objects; failed only when none is still in progress."""
+    def health(self, entries: Iterable[Entry], told: Mapping[Entry, str] = MappingProxyType({})) -> Health:
+        """The worst health of these objects; failed only when none is still in progress.
+
+        `told` is what is known beyond an object's own words.
+        """
         failed, progressing = [], []
         for entry in entries:
             live = self._live.get(entry)
             if live is None or live.gone:
                 progressing.append(f"{entry.label} is not there")
             elif live.status is HealthStatus.FAILED:
-                failed.append(f"{entry.label}: {live.message}")
+                failed.append(_words(entry, live, told))
             elif live.status is not HealthStatus.CURRENT:
-                progressing.append(f"{entry.label}: {live.message}")
+                progressing.append(_words(entry, live, told))
         if progressing:
             return Health("InProgress", _joined(failed + progressing))
         if failed:
@@ -180,7 +232,7 @@ class LiveObjects:
         if before is not None and before.version >= version and not (gone and before.uid == metadata["uid"]):
             return False
         # The watch may have kept no more than the name of what is gone.
-        health = None if gone else health_of(obj)
+        health = None if gone else judged(obj, self._checks_of(entry))
         after = self._live[entry] = _Live(
             uid=metadata["uid"],
             version=version,
@@ -218,6 +270,11 @@ def _metadata_of(obj: Mapping[str, Any]) -> dict[str, str]:
         for key, value in (metadata.get("annotations") or {}).items()
     }
     return labels | annotations
+
+
+def _words(entry: Entry, live: _Live, told: Mapping[Entry, str]) -> str:
+    more = told.get(entry)
+    return f"{entry.label}: {live.message}" + (f" ({more})" if more else "")
 
 
 def _joined(messages: list[str], most: int = 3) -> str:

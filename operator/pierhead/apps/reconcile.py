@@ -9,25 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.decide import Action, Decision, Gate, Observation, Retry, State, begins, decide, last_tried
+from pierhead.apps.decide import Action, Decision, Observation, State, begins, decide, last_tried
 from pierhead.apps.dependencies import Dependencies
 from pierhead.apps.drift import drift_status
 from pierhead.apps.drift import remembered as remembered_drift
-from pierhead.apps.history import History, StoredRevision
-from pierhead.apps.hooks import TEST, Verdict, selected, token
+from pierhead.apps.history import History
 from pierhead.apps.images.updates import ImageUpdates
 from pierhead.apps.inputs import InputReader, Inputs
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
 from pierhead.apps.model.delivery import Health as HealthSpec
-from pierhead.apps.model.delivery import Install as InstallSpec
-from pierhead.apps.model.delivery import Retry as RetrySpec
-from pierhead.apps.model.delivery import Rollback as RollbackSpec
 from pierhead.apps.model.objects import rules_of
 from pierhead.apps.names import release_name
+from pierhead.apps.observer import Observer
 from pierhead.apps.operations import Operations
 from pierhead.apps.references import References
 from pierhead.apps.report import conditions_of, remembered_attempt, status_of
@@ -41,7 +37,6 @@ from pierhead.apps.stored_status import (
     stored_conditions,
 )
 from pierhead.apps.subject import Subject
-from pierhead.apps.windows import window_gate
 from pierhead.engine.conditions import not_ready
 from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError, Throttled, Transient, Waiting
 from pierhead.engine.reconciler import Wake
@@ -60,7 +55,7 @@ from pierhead.kube.errors import (
     Unreachable,
 )
 from pierhead.kube.resources import NAMESPACES
-from pierhead.model import FINALIZER, RECONCILE_AT, ROLLBACK_TO, seconds
+from pierhead.model import FINALIZER, RECONCILE_AT, seconds
 from pierhead.settings import Settings
 
 _PROGRESS = timedelta(seconds=2)
@@ -106,6 +101,7 @@ class AppReleaseReconciler:
         self._with = collaborators
         self._settings = settings
         self._clock = clock
+        self._observer = Observer(collaborators.objects, clock)
         self._waiting_for_kinds: set[ObjectKey] = set()
 
     @property
@@ -185,6 +181,7 @@ class AppReleaseReconciler:
         subject.memory.handled_reconcile_at = subject.reconcile_at
         try:
             self._with.dependencies.check(spec.depends_on or ())
+            await self._with.objects.judge(subject, (spec.health and spec.health.checks) or ())
             inputs = await reader.read(spec, subject.key, force=force, settled=subject.settled)
             inputs = await self._with_images(resource, subject, spec, inputs, force=force)
         except (Invalid, Denied, Transient, Throttled) as error:
@@ -197,7 +194,7 @@ class AppReleaseReconciler:
             raise
         done: set[Action] = set()
         while True:
-            seen = await self._observe(subject, spec, inputs.digest)
+            seen = await self._observer.observe(subject, spec, inputs.digest)
             decision = decide(seen)
             if spec.depends_on and begins(decision):
                 gate = await self._with.dependencies.gate(subject, spec.depends_on, seen.now)
@@ -240,75 +237,18 @@ class AppReleaseReconciler:
 
     async def _hold(self, subject: Subject, spec: AppReleaseSpec) -> None:
         """Keeps true what the history has, and ends what it has begun, while the inputs cannot be read."""
-        await self._recall(subject)
+        await self._observer.recall(subject)
         tried = last_tried(tuple(stored.revision for stored in subject.revisions))
         if tried is None or tried.input_digest is None:
             return
         done = {Action.NOTHING, Action.WAIT, Action.PLAN, Action.INSTALL, Action.UPGRADE}
         while True:
-            seen = await self._observe(subject, spec, tried.input_digest)
+            seen = await self._observer.observe(subject, spec, tried.input_digest)
             decision = decide(seen)
             if decision.action in done:
                 return
             done.add(decision.action)
             await self._act(subject, spec, None, decision, seen)
-
-    async def _recall(self, subject: Subject) -> None:
-        """Reads the history, unless it is known."""
-        if subject.memory.revisions is None:
-            subject.memory.remember([StoredRevision.of(release) for release in await subject.history.load()])
-
-    async def _observe(self, subject: Subject, spec: AppReleaseSpec, desired: str) -> Observation:
-        memory, objects = subject.memory, self._with.objects
-        memory.rule(subject.rules)
-        await self._recall(subject)
-        history = tuple(stored.revision for stored in subject.revisions)
-        timed = bool(history) and (history[-1].status.pending or history[-1].baking_since is not None)
-        if timed and (memory.begun or (0,))[0] != history[-1].revision:
-            memory.begun = (history[-1].revision, self._clock())
-        health, retry = spec.health or HealthSpec(), spec.retry or RetrySpec()
-        drift = objects.drift(subject)
-        seen = Observation(
-            desired=desired,
-            history=history,
-            applied=bool(history) and memory.applied == history[-1].revision,
-            begun=memory.begun[1] if timed and memory.begun else None,
-            health=objects.health(subject),
-            drift=None if drift is None else tuple(entry.label for entry in drift),
-            suspected=memory.objects is not None,
-            now=self._clock(),
-            timeout=timedelta(seconds=seconds(health.timeout)),
-            bake=timedelta(seconds=seconds(health.bake or "0s")),
-            retry=Retry(retry.limit, timedelta(seconds=seconds(retry.interval))),
-            roll_back_on_failure=(spec.rollback or RollbackSpec()).on_failure,
-            uninstall_on_failure=(spec.install or InstallSpec()).on_failure == "Uninstall",
-            hindered=bool(history) and memory.hindered == history[-1].revision,
-            drift_policy=spec.drift,
-            release_drift_policy=spec.drift_of_release,
-            remembered=subject.remembered,
-            reconcile_at=subject.reconcile_at,
-            order=subject.annotations.get(ROLLBACK_TO, ""),
-            hook=self._hook(subject),
-            tests=_tests(subject, spec),
-            ignore_test_failures=bool(spec.helm and spec.helm.test and spec.helm.test.ignore_failures),
-        )
-        return replace(seen, gates=self._gates(subject, spec, seen))
-
-    def _hook(self, subject: Subject) -> Verdict | None:
-        """How the hook under way fares."""
-        latest = subject.revisions[-1].revision if subject.revisions else None
-        if latest is None or latest.hooks is None or latest.hooks.progress is None:
-            return None
-        return self._with.objects.hooks.seen(subject.key, token(latest.revision, latest.hooks.progress))
-
-    def _gates(self, subject: Subject, spec: AppReleaseSpec, seen: Observation) -> tuple[Gate, ...]:
-        """What holds a new revision back now: people before windows, so that they may approve ahead."""
-        approval = None
-        if spec.approval == "Manual":
-            live = live_digest(subject.memory.compared)
-            approval = approval_gate(seen, subject.annotations, subject.plan, live=live)
-        gates = (approval, window_gate(spec.windows or (), subject.annotations, seen.now))
-        return tuple(gate for gate in gates if gate is not None)
 
     async def _act(
         self,
@@ -385,6 +325,8 @@ class AppReleaseReconciler:
         after = interval
         if decision.deadline is not None:
             after = min(after, max(0.1, (decision.deadline - seen.now).total_seconds()))
+            look = self._observer.next_look(subject, seen)
+            after = min(after, look.total_seconds()) if look is not None else after
             reported = subject.memory.reported_at
             lately = reported is not None and seen.now - reported < _PROGRESS
             if lately and only_words_differ(resource.status, status, conditions):
@@ -401,7 +343,7 @@ class AppReleaseReconciler:
             return Outcome(status=own_fields(resource.status), conditions=stored_conditions(resource.status))
         subject = self._subject(resource)
         try:
-            await self._recall(subject)
+            await self._observer.recall(subject)
             ours = _was_ours(subject, resource.status)
             survivors = await self._with.operations.uninstall(subject) if ours else ()
         except (Forbidden, NotFound):
@@ -478,20 +420,6 @@ class AppReleaseReconciler:
         waiting, self._waiting_for_kinds = self._waiting_for_kinds, set()
         for key in waiting:
             wake(key)
-
-
-def _tests(subject: Subject, spec: AppReleaseSpec) -> tuple[str, ...]:
-    """The names of the test hooks that the newest revision has to pass."""
-    held = subject.revisions[-1].revision.hooks if subject.revisions else None
-    wanted = spec.helm.test if spec.helm is not None else None
-    if held is None or wanted is None or not wanted.enabled:
-        return ()
-    filters = wanted.filters or ()
-    return selected(
-        held.names.get(TEST, {}).values(),
-        include=[entry.name for entry in filters if not entry.exclude],
-        exclude=[entry.name for entry in filters if entry.exclude],
-    )
 
 
 def _was_ours(subject: Subject, status: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ for foreign ones, whichever of answer and watch event comes first.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pierhead.apps.drift import Difference
@@ -64,6 +64,12 @@ class Memory:
 
     plan: Mapping[str, Any] | None = None
     """The plan that waits for approval, until the status has it."""
+
+    told: Mapping[Entry, str] = field(default_factory=dict)
+    """What the Pods of workloads that are not healthy said when they were asked."""
+
+    patience: timedelta | None = None
+    """How long the wait may last before they are asked again."""
 
     hindered: int = 0
     """The revision whose last apply was stopped by something that passes by itself."""

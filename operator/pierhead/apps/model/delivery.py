@@ -7,7 +7,31 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pierhead.apps.model.order import APIVersion, KindName, ObjectName
+from pierhead.expressions import ExpressionText
 from pierhead.model import Duration, Model
+
+
+class HealthCheck(Model):
+    """What health means for one kind, or one object, of the release. The first that fits decides."""
+
+    api_version: APIVersion
+    """Its apiVersion; of a group, the check is for all versions."""
+
+    kind: KindName
+    """Its kind."""
+
+    name: ObjectName | None = None
+    """Its name. Defaults to every object of the kind."""
+
+    current: ExpressionText
+    """CEL over `object` that is true when it is healthy; judged after the other two."""
+
+    in_progress: ExpressionText | None = None
+    """CEL that is true while it is on its way, whatever `failed` says. Defaults to never."""
+
+    failed: ExpressionText | None = None
+    """CEL that is true when it will not become healthy by itself. Defaults to never."""
 
 
 class Health(Model):
@@ -15,6 +39,9 @@ class Health(Model):
 
     timeout: Duration = "5m"
     """How long the objects may take to become healthy after an apply. Defaults to 5m."""
+
+    checks: list[HealthCheck] | None = Field(default=None, max_length=32)
+    """What health means for kinds whose status says it in words of their own. Defaults to kstatus' rules."""
 
     bake: Duration | None = None
     """How long a new revision stays on trial after it became healthy: what fails in that time is rolled back.
