@@ -98,6 +98,8 @@ class ChartRepository:
         self.requests: list[str] = []
         self.status = 200
         """What every request is answered with."""
+        self.login: str | None = None
+        """The Authorization header that is asked for."""
 
     @classmethod
     @asynccontextmanager
@@ -135,6 +137,8 @@ class ChartRepository:
         self.requests.append(name)
         if self.status != 200:
             return web.Response(status=self.status)
+        if self.login is not None and request.headers.get("Authorization") != self.login:
+            return web.Response(status=401)
         if name == "index.yaml":
             index = {"apiVersion": "v1", "entries": self.entries}
             # JSON is YAML, and says what it says.
