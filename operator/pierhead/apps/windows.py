@@ -6,12 +6,10 @@ clocks on the wall do meanwhile; a schedule at a fixed hour begins once a day: w
 is skipped begins after it, and in the hour that comes twice it begins the first time (as Debian's cron does).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from pierhead.apps.decide import Gate, State
 from pierhead.apps.model.windows import Window
@@ -108,7 +106,7 @@ def _covered_until(window: Window, at: datetime) -> datetime | None:
 
 def _next_start(window: Window, at: datetime) -> datetime | None:
     """The first beginning after this instant."""
-    for tick in CronSim(window.schedule, at.astimezone(ZoneInfo(window.time_zone))):
+    for tick in _ticks(window, at):
         start = tick.astimezone(UTC)
         # Within the hour that comes twice, the schedule goes by the clock on the wall alone.
         if start > at:
@@ -116,11 +114,19 @@ def _next_start(window: Window, at: datetime) -> datetime | None:
     return None
 
 
+def _ticks(window: Window, at: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+    """Beginnings around this instant, and then ever further from it."""
+    from cronsim import CronSim  # noqa: PLC0415 (for those who use it)
+
+    local = at.replace(microsecond=0).astimezone(ZoneInfo(window.time_zone))
+    if reverse:
+        local = (local.astimezone(UTC) + (_AMBIGUOUS if local.fold else _TICK)).astimezone(local.tzinfo)
+    return CronSim(window.schedule, local, reverse=reverse)
+
+
 def _last_start(window: Window, at: datetime) -> datetime | None:
     """The last beginning up to this instant, this instant included."""
-    local = at.replace(microsecond=0).astimezone(ZoneInfo(window.time_zone))
-    after = (local.astimezone(UTC) + (_AMBIGUOUS if local.fold else _TICK)).astimezone(local.tzinfo)
-    for tick in CronSim(window.schedule, after, reverse=True):
+    for tick in _ticks(window, at, reverse=True):
         start = tick.astimezone(UTC)
         if start <= at:
             return start

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, StringConstraints
 
 from pierhead.model import Duration, Model, Rule, seconds
@@ -17,6 +16,8 @@ _FIELDS = r"^[0-9A-Za-z*,/#-]+( +[0-9A-Za-z*,/#-]+){4}$"
 
 
 def _evaluated(schedule: str) -> str:
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 (for those who use it)
+
     try:
         next(CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
     except (CronSimError, ValueError, AssertionError) as error:
