@@ -22,6 +22,7 @@ from pierhead.apps.model.sources import Source
 from pierhead.apps.references import Reader
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.apps.sources.fetcher import Provided, Sources
+from pierhead.apps.value_texts import secret_texts
 from pierhead.engine.outcome import Conflict, ReconcileError
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.resources import CONFIG_MAPS
@@ -74,6 +75,11 @@ class Inputs:
         except ReconcileError as error:
             return f"what went wrong is not shown, because it may quote values that cannot be read: {error}"
         return self.masked(text)
+
+    def hide(self, found: Any) -> None:
+        """Masks what a template looked up in a Secret, or in a list of them, as well."""
+        objects = found if isinstance(found, list) else [found] if found is not None else []
+        self.sensitive |= frozenset(text for obj in objects for text in secret_texts(obj))
 
     def with_images(self, chosen: Chosen) -> "Inputs":
         """The same inputs, rendered with these images."""

@@ -8,7 +8,7 @@ values of a settled release are made of, they are not read again: then their dig
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,15 +19,12 @@ from pierhead.apps.model.values import DataKey, ValuesReference
 from pierhead.apps.references import Reader
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.apps.sources.files import text_of
-from pierhead.apps.value_texts import data_text, property_text, whole_text
+from pierhead.apps.value_texts import data_text, property_text, telling, whole_text
 from pierhead.apps.values import merge, parse, parse_any, set_at
 from pierhead.aws.errors import AwsError
 from pierhead.aws.parameters import without_selector
 from pierhead.engine.outcome import Invalid, ReconcileError, Transient
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS, ResourceType
-
-_TELLING = 4
-"""Shorter values are not masked: they would take half of every message along."""
 
 _MISSING = frozenset({"KeyNotFound", "PathNotFound", "ReferenceNotFound"})
 """Reasons of errors that `optional` forgives."""
@@ -186,7 +183,7 @@ class LayerReader:
                 continue
             target, value = entry.reference.target_path, _value(entry, text)
             if entry.sensitive:
-                sensitive |= set(_texts(value))
+                sensitive |= set(telling(value))
             if target is None:
                 layers.append(value)
             else:
@@ -271,15 +268,3 @@ async def _file(artifact: Artifact, path: str, at: str) -> str:
 
 def _digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """The texts and numbers in a tree of values that are long enough to tell something."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif value is not None and not isinstance(value, bool) and len(str(value)) >= _TELLING:
-        yield str(value)

@@ -21,7 +21,8 @@ from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
-from pierhead.kube.errors import NotFound
+from pierhead.kube.errors import Forbidden, NotFound
+from pierhead.kube.resources import SECRETS
 from pierhead.render.errors import RenderInvalid
 from pierhead.render.pool import RendererPool
 from pierhead.render.protocol import (
@@ -83,7 +84,10 @@ class Renderer:
         )
 
         async def lookup(call: LookupCall) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
-            return await self._lookup(call, client)
+            found = await self._lookup(call, client)
+            if call.kind == SECRETS.kind:
+                inputs.hide(found)
+            return found
 
         try:
             rendering = await self._pool.render(request, lookup)
@@ -147,12 +151,17 @@ class Renderer:
     ) -> Mapping[str, Any] | list[Mapping[str, Any]] | None:
         resource = await self._discovery.resource_for(call.api_version, call.kind)
         namespace = call.namespace or None
-        if call.name:
-            try:
+        try:
+            if call.name:
                 return await client.get(resource, call.name, namespace)
-            except NotFound:
-                return None
-        return [item async for page in client.pages(resource, namespace) for item in page.items]
+            return [item async for page in client.pages(resource, namespace) for item in page.items]
+        except NotFound:
+            return None if call.name else []
+        except Forbidden as error:
+            place = "/".join(part for part in (call.namespace, call.name) if part) or "all namespaces"
+            error.message = f"the chart looks up {call.kind} {place}: {error.message}"
+            error.field = "spec.helm"
+            raise
 
 
 def _stored(hook: Hook) -> dict[str, Any]:

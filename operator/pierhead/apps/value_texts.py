@@ -5,12 +5,16 @@ Invariant: an error names the field and what is missing, and never quotes what w
 
 import base64
 import binascii
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.properties import MISSING, Fault, as_text, find, parse_json
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import SECRETS, ResourceType
+
+_TELLING = 4
+"""Shorter values are not masked: they would take half of every message along."""
 
 
 def data_text(obj: Object, resource: ResourceType, key: str, *, field: str) -> str:
@@ -25,6 +29,28 @@ def data_text(obj: Object, resource: ResourceType, key: str, *, field: str) -> s
         return base64.b64decode(data[key], validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise Invalid("the Secret's value is not text", reason="InvalidValues", field=field) from None
+
+
+def secret_texts(obj: Object) -> Iterator[str]:
+    """What a message must not quote of a Secret: its values, as they are and as they are written."""
+    for encoded in (obj.get("data") or {}).values():
+        yield from telling(encoded)
+        try:
+            yield from telling(base64.b64decode(encoded).decode())
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+
+
+def telling(value: Any) -> Iterator[str]:
+    """The texts and numbers in a tree of values that are long enough to tell something."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from telling(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from telling(item)
+    elif value is not None and not isinstance(value, bool) and len(str(value)) >= _TELLING:
+        yield str(value)
 
 
 def whole_text(content: str | bytes, *, field: str) -> str:

@@ -46,3 +46,19 @@ async def test_a_secret_value_is_masked(controller, releases, files):
     failed = await releases.until(lambda obj: condition(obj).get("status") == "False")
     assert CANARY not in json.dumps(failed["status"])
     assert "***" in condition(failed)["message"]
+
+
+async def test_a_value_that_a_template_looks_up_is_masked(controller, releases):
+    values = {"password": base64.b64encode(CANARY.encode()).decode()}
+    metadata = {"name": "values", "namespace": releases.namespace}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": values}
+    await releases.kube.create(SECRETS, secret)
+    template = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}], type: "
+        '{{ (lookup "v1" "Secret" .Release.Namespace "values").data.password | b64dec }}}'
+    )
+    files = {**CHART, "chart/templates/a.yaml": template}
+    await releases.apply({"source": {"inline": {"files": files}}, "helm": {"path": "chart"}})
+    failed = await releases.until(lambda obj: condition(obj).get("status") == "False")
+    assert CANARY not in json.dumps(failed["status"])
+    assert "***" in condition(failed)["message"]

@@ -196,7 +196,9 @@ async def test_a_template_looks_up_what_the_account_may_see(controller, releases
     elsewhere = chart_files(found=template.replace("NAMESPACE", "kube-system"))
     await releases.apply({"source": {"inline": {"files": elsewhere}}, "helm": {}})
     refused = await releases.until(because("Forbidden"))
-    assert 'in the namespace "kube-system"' in condition(refused)["message"]
+    told = condition(refused)["message"]
+    assert told.startswith("spec.helm: the chart looks up ConfigMap kube-system/seen: ")
+    assert 'in the namespace "kube-system"' in told
 
 
 async def test_values_are_read_as_the_account(running, untrusted, sandbox):
