@@ -25,6 +25,11 @@ def settled(obj: Object) -> bool:
     return ready.get("status") == "True" and ready["observedGeneration"] == obj["metadata"]["generation"]
 
 
+def at_revision(number: int) -> Callable[[Object], bool]:
+    """Ready, with this revision of the release."""
+    return lambda obj: settled(obj) and obj["status"]["release"]["revision"] == number
+
+
 def because(reason: str, kind: str = "Ready") -> Callable[[Object], bool]:
     """The condition has this reason for the present generation."""
 

@@ -28,6 +28,7 @@ from pierhead.apps.situation import (
 
 __all__ = [
     "REMEMBERED",
+    "WAITING_FOR_HEALTH",
     "Action",
     "Attempt",
     "Decision",
@@ -43,6 +44,7 @@ __all__ = [
     "order_of",
 ]
 
+WAITING_FOR_HEALTH = "WaitingForHealth"
 _SUPERSEDED = "Superseded"
 
 FOREIGN_LOCK = timedelta(minutes=5)
@@ -181,7 +183,7 @@ def _applied(seen: Observation) -> Decision | None:
         message = f"not healthy within {_text(seen.timeout)}: {health.message}"
         return Decision(State.PROGRESSING, Action.FAIL, "HealthTimeout", message)
     message = f"{operation}: {health.message}"
-    return Decision(State.PROGRESSING, Action.WAIT, "WaitingForHealth", message, deadline=deadline)
+    return Decision(State.PROGRESSING, Action.WAIT, WAITING_FOR_HEALTH, message, deadline=deadline)
 
 
 def _event(latest: Revision, when: Literal["pre", "post"]) -> str:

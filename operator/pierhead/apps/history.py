@@ -25,6 +25,10 @@ _BIG_SECRET = 64 * 1024
 """Characters from which the opposite would."""
 
 
+_SMALL_SECRET = 8 * 1024
+"""Characters up to which it is kept in memory: the four objects of a common application take two thousand."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRevision:
     """What is remembered of a revision without its manifest."""
@@ -48,11 +52,50 @@ class StoredRevision:
         )
 
 
+class LastDeployed:
+    """The Secret of the revision that was marked deployed last, as it was written, while it is small.
+
+    The next upgrade marks it superseded, and a correction applies it, without reading it first.
+    """
+
+    def __init__(self) -> None:
+        self._secret: Object | None = None
+
+    def take(self, secret: Object, written: Object) -> None:
+        """Keeps what was sent, at the version that the answer tells."""
+        metadata = secret["metadata"] | {"resourceVersion": written["metadata"]["resourceVersion"]}
+        deployed = metadata["labels"]["status"] == Status.DEPLOYED.value
+        if deployed and len(secret["data"]["release"]) <= _SMALL_SECRET:
+            self._secret = {"metadata": metadata, "data": secret["data"]}
+        elif self._secret is not None and self._secret["metadata"]["name"] == metadata["name"]:
+            self._secret = None
+
+    def secret(self, stored: StoredRevision) -> Object | None:
+        """The Secret of this revision, at this version and no other."""
+        if self._secret is None:
+            return None
+        metadata = self._secret["metadata"]
+        same = (metadata["name"], metadata["resourceVersion"]) == (
+            stored.secret_name,
+            stored.resource_version,
+        )
+        return self._secret if same else None
+
+
 class History:
     """Reads and writes the revisions of one release, as the release's own account."""
 
-    def __init__(self, client: Client, *, namespace: str, name: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        kept: LastDeployed,
+        *,
+        namespace: str,
+        name: str,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._client = client
+        self._kept = kept
         self._namespace = namespace
         self._name = name
         self._clock = clock
@@ -67,7 +110,10 @@ class History:
 
     async def read(self, stored: StoredRevision) -> Release:
         """One revision with its manifest."""
-        return await _decoded(await self._client.get(SECRETS, stored.secret_name, self._namespace))
+        secret = self._kept.secret(stored)
+        if secret is None:
+            secret = await self._client.get(SECRETS, stored.secret_name, self._namespace)
+        return await _decoded(secret)
 
     async def create(self, release: Release) -> Release:
         """Writes a new revision. Raises Conflict when somebody else took its number."""
@@ -81,8 +127,10 @@ class History:
 
     async def update(self, release: Release) -> Release:
         """Writes a revision again. Raises Conflict when it changed meanwhile."""
-        secret = await self._client.replace(SECRETS, await self._encode(release))
-        return replace(release, resource_version=secret["metadata"]["resourceVersion"])
+        secret = await self._encode(release)
+        written = await self._client.replace(SECRETS, secret)
+        self._kept.take(secret, written)
+        return replace(release, resource_version=written["metadata"]["resourceVersion"])
 
     async def mark(self, stored: StoredRevision, status: Status, description: str) -> StoredRevision:
         """Gives a stored revision another status."""

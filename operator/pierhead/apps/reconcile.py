@@ -26,7 +26,7 @@ from pierhead.apps.names import release_name
 from pierhead.apps.observer import Observer
 from pierhead.apps.operations import Operations
 from pierhead.apps.references import References
-from pierhead.apps.report import conditions_of, remembered_attempt, status_of
+from pierhead.apps.report import conditions_of, grace_of, remembered_attempt, status_of
 from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.stored_status import (
@@ -327,6 +327,9 @@ class AppReleaseReconciler:
             after = min(after, max(0.1, (decision.deadline - seen.now).total_seconds()))
             look = self._observer.next_look(subject, seen)
             after = min(after, look.total_seconds()) if look is not None else after
+            grace = grace_of(decision, seen)
+            if grace > 0:
+                return Outcome(told=False, requeue_after=min(after, grace))
             reported = subject.memory.reported_at
             lately = reported is not None and seen.now - reported < _PROGRESS
             if lately and only_words_differ(resource.status, status, conditions):
@@ -385,7 +388,7 @@ class AppReleaseReconciler:
             release=release,
             reconcile_at=resource.annotations.get(RECONCILE_AT, ""),
             memory=memory,
-            history=History(client, namespace=namespace, name=release, clock=self._clock),
+            history=History(client, memory.kept, namespace=namespace, name=release, clock=self._clock),
             client=client,
             annotations=resource.annotations,
             told_plan=resource.status.get("plan"),

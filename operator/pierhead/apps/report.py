@@ -8,6 +8,7 @@ from typing import Any
 
 from pierhead.apps.decide import (
     REMEMBERED,
+    WAITING_FOR_HEALTH,
     Action,
     Attempt,
     Decision,
@@ -26,6 +27,9 @@ from pierhead.kube.inventory import Entry
 
 INVENTORY_SHOWN = 500
 _MESSAGE_LIMIT = 2048
+
+_GRACE_SECONDS = 2.0
+"""How long a revision may take to become healthy before its progress is reported: most need no longer."""
 
 _UP_TO_PEOPLE = frozenset({(State.UNMANAGED, Action.NOTHING), (State.AWAITING_APPROVAL, Action.WAIT)})
 """Neither under way nor at fault."""
@@ -51,6 +55,13 @@ def conditions_of(
     if problem is not None:
         found.append(problem)
     return tuple(found)
+
+
+def grace_of(decision: Decision, seen: Observation) -> float:
+    """Seconds for which a decision is not worth a write of the status, since it may soon be another; or 0."""
+    if decision.reason != WAITING_FOR_HEALTH or seen.begun is None:
+        return 0.0
+    return max(0.0, _GRACE_SECONDS - (seen.now - seen.begun).total_seconds())
 
 
 def _problem_of_order(seen: Observation) -> Condition | None:

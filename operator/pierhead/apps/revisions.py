@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pierhead.apps.drift import Difference
-from pierhead.apps.history import StoredRevision
+from pierhead.apps.history import LastDeployed, StoredRevision
 from pierhead.apps.model.objects import ObjectRule
 from pierhead.apps.release import Release
 from pierhead.engine.outcome import ReconcileError
@@ -46,6 +46,8 @@ class Memory:
 
     pending: Release | None = None
     """The newest revision with its manifest, while this process brings it about."""
+
+    kept: LastDeployed = field(default_factory=LastDeployed)
 
     objects: tuple[Entry, ...] | None = None
     """Objects of the newest revision; None until it was applied or compared."""

@@ -118,5 +118,8 @@ class Outcome:
     conditions: tuple[Condition, ...] = ()
     """`Ready` and the kind's own. Types not named here are dropped from the status."""
 
+    told: bool = True
+    """Whether the status is to be written; otherwise it stays as it is, until the next end."""
+
     requeue_after: float | None = None
     """Seconds until the key is due again; None waits for an event."""

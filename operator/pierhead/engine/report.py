@@ -72,11 +72,11 @@ def next_of(end: End) -> Next:
 def status_of(
     end: End, *, stored: Mapping[str, Any], generation: int, now: datetime
 ) -> dict[str, Any] | None:
-    """The whole status this end makes true; None when it makes none true (a Conflict).
+    """The whole status this end makes true; None when it makes none true (a Conflict), or tells none.
 
     `stored` is the status the object has.
     """
-    if isinstance(end, Conflict):
+    if isinstance(end, Conflict) or (isinstance(end, Outcome) and not end.told):
         return None
     previous = _conditions(stored)
     if isinstance(end, Outcome):

@@ -10,7 +10,7 @@ from pierhead.kube.resources import CONFIG_MAPS
 from pierhead_sandbox.helm3 import helm3, unavailable
 from support.app_sources import chart_files
 from support.helm_judge import documents, helm
-from support.releases import config_map, inline, settled
+from support.releases import at_revision, config_map, inline
 
 Helm = Callable[..., Awaitable[Any]]
 
@@ -46,10 +46,6 @@ def command(request, operator_binaries, sandbox, tenant, tmp_path) -> Helm:
 def of_chart(greeting: str) -> dict[str, Any]:
     files = chart_files(hook=HOOK)
     return {"source": {"inline": {"files": files}}, "helm": {"values": {"greeting": greeting}}}
-
-
-def at_revision(number: int) -> Callable[[Any], bool]:
-    return lambda obj: settled(obj) and obj["status"]["release"]["revision"] == number
 
 
 async def two_revisions(releases) -> None:

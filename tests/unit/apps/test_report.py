@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pierhead.apps.decide import Action, Health, Observation, Revision, State, decide
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.release import Status
-from pierhead.apps.report import INVENTORY_SHOWN, conditions_of, status_of
+from pierhead.apps.report import INVENTORY_SHOWN, conditions_of, grace_of, status_of
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.outcome import Transient
 from pierhead.kube.inventory import Entry
@@ -190,3 +190,25 @@ def test_ready_is_true_only_of_the_present_input_and_never_beside_trouble(histor
         assert not {"Reconciling", "Stalled"} & found.keys()
     else:
         assert len({"Reconciling", "Stalled"} & found.keys()) == 1 or found["Ready"][1] == "Unhealthy"
+
+
+@pytest.mark.parametrize(
+    ("age", "health", "deadline", "grace"),
+    [
+        (0, PROGRESS, 300, 2),
+        (1.5, PROGRESS, 300, 0.5),
+        (2, PROGRESS, 300, 0),
+        (60, PROGRESS, 300, 0),
+        (0, FAILED, 300, 0),
+        (0, PROGRESS, 0, 0),
+    ],
+    ids=["just begun", "a moment ago", "long enough", "long ago", "failed", "too late"],
+)
+def test_a_wait_for_health_is_told_after_a_moment_and_anything_else_at_once(age, health, deadline, grace):
+    waiting = seen(
+        revision(1, Status.PENDING_INSTALL),
+        health=health,
+        begun=NOW - timedelta(seconds=age),
+        timeout=timedelta(seconds=deadline),
+    )
+    assert grace_of(decide(waiting), waiting) == grace

@@ -139,6 +139,12 @@ def test_a_conflict_writes_nothing() -> None:
     assert status_of(Conflict("moved on"), stored=READY_BEFORE, generation=3, now=NOW) is None
 
 
+def test_an_end_that_tells_nothing_writes_nothing() -> None:
+    end = Outcome(status={"keys": 9}, conditions=(ready("Synced", "all keys"),), told=False, requeue_after=2)
+    assert status_of(end, stored=READY_BEFORE, generation=3, now=NOW) is None
+    assert next_of(end) == Next("requeue_after", after=2)
+
+
 def test_a_transition_time_moves_only_with_the_status_of_its_condition() -> None:
     status = status_of(
         Outcome(conditions=(ready("Rotated"), Condition("Fresh", "False", "Old"))),
