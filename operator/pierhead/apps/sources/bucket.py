@@ -6,13 +6,16 @@ costs one request for each thousand of its objects.
 
 import asyncio
 import hashlib
+from typing import TYPE_CHECKING
 
 from pierhead.apps.model.sources import BucketSource
 from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.engine.outcome import Invalid, Transient
-from pierhead.stores.buckets import Blob, Bucket, azure, s3
 from pierhead.stores.networks import Networks
+
+if TYPE_CHECKING:
+    from pierhead.stores.buckets import Blob, Bucket
 
 MOST_FILES = 2000
 MOST_BYTES = 32 * 1024 * 1024
@@ -42,7 +45,7 @@ class BucketFetcher:
             return known
         slots = asyncio.Semaphore(_AT_ONCE)
 
-        async def read(blob: Blob) -> bytes:
+        async def read(blob: "Blob") -> bytes:
             async with slots:
                 content = await bucket.get(blob.path, limit=max(blob.size, 1))
             if len(content) != blob.size:
@@ -58,7 +61,9 @@ class BucketFetcher:
         revision = f"{source.name}@{digest.removeprefix('sha256:')[:12]}"
         return Artifact(revision, digest, path, entity_tag=tag)
 
-    async def _bucket(self, source: BucketSource, access: Access) -> Bucket:
+    async def _bucket(self, source: BucketSource, access: Access) -> "Bucket":
+        from pierhead.stores.buckets import azure, s3  # noqa: PLC0415 (megabytes that few need)
+
         if source.azure is not None:
             return await azure(
                 source.name,
@@ -78,7 +83,7 @@ class BucketFetcher:
         )
 
 
-def _check(source: BucketSource, blobs: list[Blob]) -> None:
+def _check(source: BucketSource, blobs: "list[Blob]") -> None:
     total = sum(blob.size for blob in blobs)
     if len(blobs) > MOST_FILES or total > MOST_BYTES:
         raise Invalid(

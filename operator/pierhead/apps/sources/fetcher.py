@@ -8,12 +8,12 @@ behind the stale artifact, which stays in use, with the failure beside it, until
 import asyncio
 import base64
 import binascii
-import copy
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -21,7 +21,7 @@ from pierhead.apps.model.sources import ConfigMapSource, Source
 from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.engine.failures import described
-from pierhead.engine.outcome import Invalid, ReconcileError, Transient, Waiting
+from pierhead.engine.outcome import Invalid, ReconcileError, Throttled, Transient, Waiting
 from pierhead.engine.resource import ObjectKey
 
 FETCHING = "Fetching"
@@ -30,8 +30,11 @@ FETCHING = "Fetching"
 RETRY_SECONDS = 15.0
 """Least time between two tries of a fetch that failed."""
 
-MOST_AT_ONCE = 16
+MOST_AT_ONCE = 32
 """Fetches under way: after a restart every source is due."""
+
+MOST_OF_A_NAMESPACE = 4
+"""Fetches under way for one namespace: slow servers are a tenant's own trouble, and nobody else's."""
 
 _EARLY = 0.85
 """Part of an interval after which a look counts as due: looks are spread by a tenth, and the fetch that
@@ -87,6 +90,7 @@ class Sources:
         self._fetchers = fetchers
         self._monotonic = monotonic
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._named: dict[tuple[ObjectKey, str], str] = {}
         self._remotes: dict[str, _Remote] = {}
         self._wake: Callable[[ObjectKey], None] = lambda _key: None
@@ -186,7 +190,7 @@ class Sources:
         due = remote.began + _pause(remote.failure, interval)
         if remote.task is None and (force or self._monotonic() >= due):
             remote.began = self._monotonic()
-            remote.task = asyncio.create_task(self._refresh(remote, source, access))
+            remote.task = asyncio.create_task(self._refresh(remote, source, access, user.namespace))
         remote.forced |= force and remote.task is not None
         failure = None if remote.failure is None else _placed(remote.failure, at)
         if remote.artifact is not None:
@@ -195,10 +199,11 @@ class Sources:
             raise failure
         raise Waiting("fetching the source", reason=FETCHING)
 
-    async def _refresh(self, remote: _Remote, source: Source, access: Access) -> None:
+    async def _refresh(self, remote: _Remote, source: Source, access: Access, namespace: str) -> None:
         before, failure = remote.artifact, None
+        share = self._shares.setdefault(namespace, asyncio.Semaphore(MOST_OF_A_NAMESPACE))
         try:
-            async with self._slots:
+            async with share, self._slots:
                 remote.artifact = await self._fetch(source, access, before)
         except ReconcileError as error:
             failure = error
@@ -231,12 +236,16 @@ def _pause(failure: ReconcileError | None, interval: float) -> float:
     """Seconds between the beginnings of two fetches."""
     if failure is None:
         return interval * _EARLY
+    if isinstance(failure, Throttled):
+        return max(RETRY_SECONDS, failure.after)
     return max(RETRY_SECONDS, interval * _EARLY) if failure.terminal else RETRY_SECONDS
 
 
 def _placed(error: ReconcileError, at: str) -> ReconcileError:
     """A copy of the error, its field given as the user wrote it: a source may be named in several places."""
-    placed = copy.copy(error)
+    # Not copy.copy, which makes an exception anew from its message alone.
+    placed = type(error).__new__(type(error), *error.args)
+    placed.__dict__.update(error.__dict__)
     placed.field = at if error.field is None else f"{at}.{error.field}"
     return placed
 

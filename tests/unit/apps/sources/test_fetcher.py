@@ -8,8 +8,8 @@ import pytest
 from pierhead.apps.model.sources import Source
 from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import Artifact, ArtifactStore
-from pierhead.apps.sources.fetcher import RETRY_SECONDS, Sources
-from pierhead.engine.outcome import Denied, Invalid, Transient, Waiting
+from pierhead.apps.sources.fetcher import MOST_OF_A_NAMESPACE, RETRY_SECONDS, Sources
+from pierhead.engine.outcome import Denied, Invalid, Throttled, Transient, Waiting
 from pierhead.engine.resource import ObjectKey
 
 NOBODY = Access()
@@ -312,3 +312,35 @@ async def test_a_source_named_in_two_places_stays_while_one_names_it(lab):
     assert len(lab.sources._remotes) == 2
     lab.sources.forget(ONE)
     assert lab.sources._remotes == {}
+
+
+async def test_a_server_that_asks_for_a_pause_gets_it(lab):
+    lab.remote.next = Throttled("too many", after=600.0)
+    with pytest.raises(Waiting):
+        lab.ask()
+    await lab.ended()
+    for elapsed, calls in ((599, 1), (601, 2)):
+        lab.clock.now = 1000.0 + elapsed
+        with pytest.raises(Throttled):
+            lab.ask()
+        await lab.ended()
+        assert lab.remote.calls == calls
+
+
+async def test_slow_servers_of_one_namespace_hold_up_no_other(lab):
+    lab.remote.gate = asyncio.Event()
+    slow = [
+        Source.model_validate({"git": {"url": f"https://git.example.com/{number}.git"}})
+        for number in range(MOST_OF_A_NAMESPACE + 3)
+    ]
+    for number, source in enumerate(slow):
+        with pytest.raises(Waiting):
+            lab.ask(ObjectKey(ONE.namespace, str(number)), source=source)
+    with pytest.raises(Waiting):
+        lab.ask(TWO, source=CHART)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert lab.remote.calls == MOST_OF_A_NAMESPACE + 1
+    lab.remote.gate.set()
+    await lab.ended()
+    assert lab.remote.calls == len(slow) + 1
