@@ -21,7 +21,7 @@ from pierhead.apps.hook_operations import HookOperations, with_hooks
 from pierhead.apps.hooks import POST_DELETE, PRE_DELETE, TEST, only_tests, ordered
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
-from pierhead.apps.plans import described, masks_of
+from pierhead.apps.plans import described, hooks_told, masks_of
 from pierhead.apps.release import Bookkeeping, Release, Status
 from pierhead.apps.rendering import Rendered, Renderer
 from pierhead.apps.revisions import Spared
@@ -105,12 +105,15 @@ class Operations:
 
         Raises what `release` would raise before its first write.
         """
-        _, first, plan = await self._prepared(subject, spec, inputs, explain=True)
+        rendered, first, plan = await self._prepared(subject, spec, inputs, explain=True)
         stale = difference(await self._inherited(subject), plan.entries) if subject.prune else ()
         doomed = await self._objects.doomed(subject, stale)
         masks = masks_of(inputs.sensitive, inputs.values, await self._secret_values(subject))
+        told = await asyncio.to_thread(described, (*first.steps, *plan.steps), doomed, masks)
+        upgrade = bool(subject.revisions) and not subject.latest.revision.removed
+        hooks = hooks_told(rendered.hooks, "upgrade" if upgrade else "install")
         subject.memory.plan = plan_status(
-            await asyncio.to_thread(described, (*first.steps, *plan.steps), doomed, masks),
+            {**told, "hooks": hooks} if hooks else told,
             input_digest=inputs.digest,
             history=[stored.revision for stored in subject.revisions],
             made_at=self._clock(),

@@ -8,10 +8,11 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
+from pierhead.apps.hooks import ordered
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry
 from pierhead.kube.objects import meaningful
@@ -24,6 +25,7 @@ DIFF_LIMIT = 4096
 """Characters of one object's difference."""
 
 OBJECTS_LIMIT = 200
+HOOKS_LIMIT = 32
 
 _COMPARED_LIMIT = 64 * 1024
 """Characters of YAML that are compared; of a larger object only the pointers are told."""
@@ -84,6 +86,15 @@ def described(steps: Sequence[Step], doomed: Sequence[Entry], masks: Masks) -> d
     if len(shown) < len(told):
         report["omitted"] = len(told) - len(shown)
     return report
+
+
+def hooks_told(hooks: Sequence[Mapping[str, Any]], operation: Literal["install", "upgrade"]) -> list[str]:
+    """The hooks that an operation runs, in the order in which it does."""
+    return [
+        f"{event}: {hooks[index]['kind']} {hooks[index]['name']}"
+        for event in (f"pre-{operation}", f"post-{operation}")
+        for index in ordered(hooks, event)
+    ][:HOOKS_LIMIT]
 
 
 def difference(live: Object | None, wanted: Object, masks: Masks) -> str | None:

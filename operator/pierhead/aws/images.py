@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pierhead.aws.errors import BadRequest, NotFound
+from pierhead.aws.registry import EcrRegistry
 from pierhead.aws.session import AwsClient
 
 IMAGES_LIMIT = 10_000
@@ -16,12 +17,7 @@ IMAGES_LIMIT = 10_000
 
 _PAGE = 1000
 _FINISHED = frozenset({"COMPLETE", "ACTIVE"})
-_ARN = re.compile(
-    r"arn:(?P<partition>aws[a-z-]*):ecr:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):repository/(?P<name>.+)"
-)
-_URI = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?P<cn>\.cn)?/(?P<name>.+)"
-)
+_ARN = re.compile(r"arn:aws[a-z-]*:ecr:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):repository/(?P<name>.+)")
 
 
 class RepositoryNotFound(NotFound):
@@ -45,12 +41,11 @@ class Repository:
         found = _ARN.fullmatch(text)
         if found is not None:
             return cls(found["name"], found["account"], found["region"], text)
-        found = _URI.fullmatch(text)
-        if found is None:
+        host, _, name = text.partition("/")
+        registry = EcrRegistry.of(host)
+        if registry is None:
             return cls(text)
-        partition = "aws-cn" if found["cn"] else "aws"
-        arn = f"arn:{partition}:ecr:{found['region']}:{found['account']}:repository/{found['name']}"
-        return cls(found["name"], found["account"], found["region"], arn)
+        return cls(name, registry.account, registry.region, registry.arn(name))
 
 
 @dataclass(frozen=True, slots=True)

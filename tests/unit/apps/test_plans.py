@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pierhead.apps.plans import DIFF_LIMIT, PLAN_LIMIT, Masks, described, difference, masks_of
+from pierhead.apps.plans import DIFF_LIMIT, PLAN_LIMIT, Masks, described, difference, hooks_told, masks_of
 from pierhead.kube.inventory import Entry
 from pierhead.kube.plan import Action, Step
 
@@ -110,6 +110,22 @@ def test_a_plan_is_bounded_and_counts_what_it_leaves_out(sizes):
     assert told["creates"] == len(sizes) == len(shown) + told.get("omitted", 0)
     assert len(json.dumps(shown)) <= PLAN_LIMIT + 64
     assert all(len(item.get("diff", "")) <= DIFF_LIMIT for item in shown)
+
+
+def test_the_hooks_of_an_operation_in_their_order():
+    hooks = [
+        {"kind": "Job", "name": "late", "events": ["pre-upgrade"], "weight": 5},
+        {"kind": "Job", "name": "early", "events": ["pre-upgrade", "pre-install"], "weight": -5},
+        {"kind": "Pod", "name": "after", "events": ["post-upgrade"]},
+        {"kind": "Pod", "name": "check", "events": ["test"]},
+    ]
+
+    assert hooks_told(hooks, "upgrade") == [
+        "pre-upgrade: Job early",
+        "pre-upgrade: Job late",
+        "post-upgrade: Pod after",
+    ]
+    assert hooks_told(hooks, "install") == ["pre-install: Job early"]
 
 
 def test_an_object_too_large_to_be_compared_tells_its_pointers_only():

@@ -130,6 +130,15 @@ def test_a_queues_region(url, region):
             ),
         ),
         (
+            "111122223333.dkr.ecr-fips.us-gov-west-1.amazonaws.com/shop/web",
+            Repository(
+                "shop/web",
+                "111122223333",
+                "us-gov-west-1",
+                "arn:aws-us-gov:ecr:us-gov-west-1:111122223333:repository/shop/web",
+            ),
+        ),
+        (
             "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/shop/web",
             Repository(
                 "shop/web",

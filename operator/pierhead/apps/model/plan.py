@@ -66,5 +66,8 @@ class PlanStatus(Model):
     objects: list[PlannedObject] | None = Field(default=None, max_length=200)
     """What happens to which object; unchanged ones are left out."""
 
+    hooks: list[Annotated[str, StringConstraints(max_length=384)]] | None = Field(default=None, max_length=32)
+    """Hooks that would run, in their order; the first 32."""
+
     omitted: Annotated[int, Field(ge=0)] | None = None
     """Objects that would have made this list too long."""
