@@ -83,12 +83,19 @@ def of_helm() -> Release:
     )
 
 
+def fixed(value: str) -> dict[str, Any]:
+    """A ConfigMap whose change needs another in its place."""
+    made = {**config_map(a=value), "immutable": True}
+    return {"source": inline(made, config_map("two")), "objectRules": [{"force": True}]}
+
+
 SCENARIOS = {
     "install": Scenario(GOOD),
     "upgrade with prune": Scenario(BETTER, before=GOOD),
     "failed upgrade with rollback": Scenario(BAD, before=GOOD, done=because("RolledBack")),
     "taking over from helm": Scenario(BETTER, helm=of_helm()),
     "deletion": Scenario(None, before=GOOD),
+    "replacement": Scenario(fixed("new"), before=fixed("old")),
 }
 
 
