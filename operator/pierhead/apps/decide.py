@@ -397,6 +397,9 @@ def _in_sync(seen: Observation) -> Decision:
 
 def _kept_true(seen: Observation) -> Decision | None:
     if seen.drift is None and seen.suspected and seen.drift_policy == "Correct":
+        if seen.contest is not None:
+            gate = seen.contest
+            return Decision(gate.state, gate.action, gate.reason, gate.message, deadline=gate.deadline)
         return Decision(State.DRIFTED, Action.CORRECT, "Drifted", "putting back what somebody else changed")
     if seen.drift is None:
         return _verification()

@@ -6,17 +6,23 @@ holds.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pierhead.apps.adoption import is_ours
-from pierhead.apps.decide import Action, Decision, State
+from pierhead.apps.decide import Action, Decision, Gate, State
 from pierhead.apps.model.status import MOST_FIELDS, MOST_OBJECTS
 from pierhead.engine.conditions import Condition
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry
 from pierhead.kube.ownership import owners, owns, tokens_of
 
+MOST_CORRECTIONS = 5
+"""Corrections of one object within a minute after which its next ones wait."""
+
+PAUSE = timedelta(seconds=30)
+_CONTEST = timedelta(minutes=1)
+_REMEMBERED = 20
 _LONGEST_FIELD = 256
 _MESSAGE_LIMIT = 2048
 
@@ -68,6 +74,35 @@ def joined(
     known = {item.object for item in fresh}
     kept = [item for item in earlier if item.corrected_at is not None and item.object not in known]
     return tuple([*fresh, *kept][:MOST_OBJECTS])
+
+
+def lately(
+    earlier: Sequence[Difference], found: Iterable[Difference], *, at: datetime | None
+) -> tuple[Difference, ...]:
+    """What was put back, the newest first, as far as a contest is told from it."""
+    if at is None:
+        return tuple(earlier)
+    return (*(replace(item, corrected_at=at) for item in found), *earlier)[:_REMEMBERED]
+
+
+def contest_of(corrections: Sequence[Difference], now: datetime) -> Gate | None:
+    """Why a release's objects are not put back now: one was, again and again, within a minute."""
+    times: dict[str, list[datetime]] = {}
+    for item in corrections:
+        if item.corrected_at is not None and now - item.corrected_at < _CONTEST:
+            times.setdefault(item.object, []).append(item.corrected_at)
+    contested = next((name for name, found in times.items() if len(found) >= MOST_CORRECTIONS), None)
+    if contested is None:
+        return None
+    until = max(times[contested]) + PAUSE
+    if now >= until:
+        return None
+    latest = next(item for item in corrections if item.object == contested)
+    message = (
+        f"{latest.text}, each time it was put back ({len(times[contested])} times within a minute); the next "
+        f"try is at {until:%H:%M:%SZ}: end the contest, or ignore the field (spec.objectRules)"
+    )
+    return Gate(State.DRIFTED, "Contested", message, until)
 
 
 def status_of(differences: Iterable[Difference]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.decide import Gate, Observation, Retry
+from pierhead.apps.drift import contest_of
 from pierhead.apps.history import StoredRevision
 from pierhead.apps.hooks import TEST, Verdict, selected, token
 from pierhead.apps.model import AppReleaseSpec
@@ -57,6 +58,7 @@ class Observer:
             health=objects.health(subject),
             drift=None if drift is None else tuple(entry.label for entry in drift),
             suspected=memory.objects is not None,
+            contest=contest_of(memory.corrections, self._clock()),
             now=self._clock(),
             timeout=timedelta(seconds=seconds(health.timeout)),
             bake=timedelta(seconds=seconds(health.bake or "0s")),

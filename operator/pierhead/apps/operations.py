@@ -15,7 +15,7 @@ from typing import Any
 from pierhead.apps.approval import live_digest, plan_status
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.crds import Mode, but_present, separated, to_bring
-from pierhead.apps.drift import Difference, joined
+from pierhead.apps.drift import Difference, joined, lately
 from pierhead.apps.history import StoredRevision
 from pierhead.apps.hook_operations import HookOperations, with_hooks
 from pierhead.apps.hooks import POST_DELETE, PRE_DELETE, TEST, only_tests, ordered
@@ -306,6 +306,7 @@ class Operations:
     def _tell(self, subject: Subject, found: Sequence[Difference], *, at: datetime | None) -> None:
         """Remembers what others changed, and when that was put back."""
         subject.memory.drift = joined(subject.memory.drift or (), found, at=at)
+        subject.memory.corrections = lately(subject.memory.corrections, found, at=at)
 
     async def _begin(self, subject: Subject, revision: Release, plan: Plan, crds: Plan) -> None:
         """Takes the lock, which is the pending revision, and applies, unless hooks come first."""

@@ -58,6 +58,9 @@ class Memory:
     drift: tuple[Difference, ...] | None = None
     """What others changed of the newest revision; None until the status was read."""
 
+    corrections: tuple[Difference, ...] = ()
+    """What was put back lately, the newest first."""
+
     ruled: tuple[ObjectRule, ...] | None = None
     """The rules that its objects were applied or compared by."""
 

@@ -176,6 +176,9 @@ class Observation:
     suspected: bool = False
     """Whether nobody has looked because objects that were as they should be changed since."""
 
+    contest: Gate | None = None
+    """Why what changed is not put back at once: somebody changes it again each time."""
+
     now: datetime
     timeout: timedelta
     roll_back_on_failure: bool = True

@@ -1,10 +1,14 @@
 """What somebody else changes is put back, reported or left alone."""
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 
+from pierhead.apps.drift import MOST_CORRECTIONS
 from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, SECRETS, ResourceType
+from pierhead.kube.watch import Watch
 from support.releases import because, condition, config_map, deployment, inline
 
 AUTOSCALERS = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
@@ -153,3 +157,28 @@ async def test_replicas_of_an_autoscaled_workload_are_left_to_the_autoscaler(con
     await releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "2"}})
     await releases.object(CONFIG_MAPS, "one", lambda obj: obj["data"] == {"a": "1"})
     assert (await releases.object(DEPLOYMENTS, "web"))["spec"]["replicas"] == 4
+
+
+async def test_a_contest_is_told_and_costs_little(controller, releases, requests, sandbox):
+    """Somebody who undoes every correction at once makes no endless loop of it."""
+    await releases.apply({"source": inline(config_map(a="1"))})
+    await releases.until()
+    changes = 0
+
+    def insist(_: str, obj: dict[str, Any]) -> None:
+        nonlocal changes
+        if obj["metadata"]["name"] == "one" and obj["data"]["a"] == "1":
+            changes += 1
+            patch = releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "2"}})
+            pending.add(asyncio.create_task(patch))
+
+    pending: set[asyncio.Task[Any]] = set()
+    watch = asyncio.create_task(Watch(releases.kube, CONFIG_MAPS, insist, namespace=releases.namespace).run())
+    contested = await releases.until(because("Contested"))
+    message = condition(contested)["message"]
+    assert f"ConfigMap {releases.namespace}/one: /data/a changed by " in message
+    assert "each time it was put back (5 times within a minute)" in message
+    assert await requests() == []
+    assert changes <= MOST_CORRECTIONS + 1
+    watch.cancel()
+    await asyncio.gather(watch, *pending, return_exceptions=True)

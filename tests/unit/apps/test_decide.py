@@ -315,6 +315,16 @@ TABLE = {
         State.DRIFTED,
         Action.CORRECT,
     ),
+    "changed since it was verified, as often as it was put back": (
+        seen(
+            revision(1, Status.DEPLOYED),
+            drift=None,
+            suspected=True,
+            contest=Gate(State.DRIFTED, "Contested", "again", NOW + timedelta(seconds=30)),
+        ),
+        State.DRIFTED,
+        Action.WAIT,
+    ),
     "changed since it was verified, only to be reported": (
         seen(revision(1, Status.DEPLOYED), drift=None, suspected=True, drift_policy="Report"),
         State.IN_SYNC,
