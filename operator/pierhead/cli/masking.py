@@ -61,6 +61,26 @@ def values_of(objects: Iterable[Object]) -> frozenset[str]:
     return frozenset(value for value in found if len(value) >= _TELLING)
 
 
+def texts_of(value: Any) -> frozenset[str]:
+    """The texts and numbers anywhere in a value that would tell something."""
+    if isinstance(value, Mapping):
+        return frozenset[str]().union(*map(texts_of, value.values()))
+    if isinstance(value, list):
+        return frozenset[str]().union(*map(texts_of, value))
+    if value is None or isinstance(value, bool) or len(str(value)) < _TELLING:
+        return frozenset()
+    return frozenset({str(value)})
+
+
+def scrubbed(value: Any, values: Iterable[str]) -> Any:
+    """A JSON value whose texts are without these values."""
+    if isinstance(value, Mapping):
+        return {key: scrubbed(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [scrubbed(item, values) for item in value]
+    return without(value, values) if isinstance(value, str) else value
+
+
 def without(text: str, values: Iterable[str]) -> str:
     """The text with these values masked."""
     for value in sorted(values, key=len, reverse=True):

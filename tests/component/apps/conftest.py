@@ -1,9 +1,11 @@
 """A running AppRelease controller per test, in the test's namespace, acting with a tenant's rights."""
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +16,13 @@ from pierhead.settings import Settings
 from pierhead_sandbox.binaries import Binaries
 from pierhead_sandbox.request_counts import RequestKind
 from pierhead_sandbox.sandbox import Sandbox
+from support.command_line import CommandLine
 from support.objects import credentials_of, served
 from support.release_controller import Running
 from support.releases import Releases
 from support.waiting import eventually
+
+Helm = Callable[..., Awaitable[Any]]
 
 ROOT = Path(__file__).parents[3]
 
@@ -94,3 +99,32 @@ def requests(sandbox, tenant):
         return list((await asyncio.to_thread(made) - before).elements())
 
     return count
+
+
+@pytest.fixture
+def helm(operator_binaries, sandbox, tenant, tmp_path) -> Helm:
+    """Runs helm in the test's namespace; gives what it prints, parsed where it is asked for JSON."""
+    homes = {f"HELM_{name}_HOME": str(tmp_path / "helm") for name in ("CACHE", "CONFIG", "DATA")}
+
+    async def run(*arguments: str) -> Any:
+        process = await asyncio.create_subprocess_exec(
+            operator_binaries.path("helm"),
+            *arguments,
+            "--namespace",
+            tenant,
+            env={**sandbox.environment, **homes, "HOME": str(tmp_path)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        return json.loads(output) if "json" in arguments else output.decode()
+
+    return run
+
+
+@pytest.fixture
+def pierhead(sandbox, tenant, operator_binaries, tmp_path) -> CommandLine:
+    """Runs `pierhead app …` in the test's namespace."""
+    renderer = {"PIERHEAD_RENDERER_PATH": str(operator_binaries.path("pierhead-renderer"))}
+    return CommandLine({**sandbox.environment, **renderer}, tenant, tmp_path)

@@ -3,19 +3,10 @@
 import base64
 import json
 
-import pytest
-
 from pierhead.kube.resources import CONFIG_MAPS
 from support.app_sources import GitRepository, chart_files
-from support.command_line import CommandLine
 from support.releases import because, condition, config_map, deployment, inline
 from support.renders import write_tree
-
-
-@pytest.fixture
-def pierhead(sandbox, tenant, operator_binaries, tmp_path) -> CommandLine:
-    renderer = {"PIERHEAD_RENDERER_PATH": str(operator_binaries.path("pierhead-renderer"))}
-    return CommandLine({**sandbox.environment, **renderer}, tenant, tmp_path)
 
 
 def of_chart(greeting: str = "hello", **files: str) -> dict:
@@ -198,6 +189,8 @@ async def test_render_needs_files_alone(pierhead, tmp_path):
     }
     (keys,) = [obj for obj in done.documents if obj["kind"] == "Secret"]
     assert keys.get("stringData", keys.get("data")) == {"a": "***"}
+    (settings,) = [obj for obj in done.documents if obj["kind"] == "ConfigMap"]
+    assert settings["data"]["greeting"] == "***"
     missing = await pierhead("render", "-f", "-", *local, given=given, cluster=False)
     assert missing.errors == (
         "error: spec.helm.valuesFrom[1].configMap: ConfigMap none is not here; or give --values-from 1=FILE\n"

@@ -1,8 +1,6 @@
 """Helm's own command and pierhead at work on the same releases."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,31 +15,7 @@ from support.app_sources import chart_files
 from support.releases import because, condition, config_map, deployment, inline
 from support.renders import write_tree
 
-Helm = Callable[..., Awaitable[Any]]
-
 WEB = json.dumps(deployment())
-
-
-@pytest.fixture
-def helm(operator_binaries, sandbox, tenant, tmp_path) -> Helm:
-    """Runs helm in the test's namespace; gives what it prints, parsed where it is asked for JSON."""
-    homes = {f"HELM_{name}_HOME": str(tmp_path / "helm") for name in ("CACHE", "CONFIG", "DATA")}
-
-    async def run(*arguments: str) -> Any:
-        process = await asyncio.create_subprocess_exec(
-            operator_binaries.path("helm"),
-            *arguments,
-            "--namespace",
-            tenant,
-            env={**sandbox.environment, **homes, "HOME": str(tmp_path)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate()
-        assert process.returncode == 0, errors.decode()
-        return json.loads(output) if "json" in arguments else output.decode()
-
-    return run
 
 
 def of_chart(*, values: dict[str, Any] | None = None, **templates: str) -> dict[str, Any]:

@@ -137,6 +137,18 @@ async def test_a_forced_look_says_when_it_is_over(controller, releases, reposito
     assert condition(bad)["reason"] in {"PathNotFound", "SourceNotFound"}
 
 
+async def test_an_inline_overlay_has_a_source_for_values_alone(controller, releases):
+    await make(releases, CONFIG_MAPS, "values", data={"shop.yaml": "greeting: from the other source"})
+    spec = {
+        "source": {"inline": {"files": chart_files()}},
+        "helm": {"valuesFrom": [{"file": {"path": "shop.yaml", "from": "Overlay"}}]},
+        "kustomize": {"source": {"configMap": {"name": "values"}}, "inline": {}},
+    }
+    await releases.apply(spec)
+    await releases.until()
+    await greeting(releases, "from the other source")
+
+
 async def test_one_fetch_serves_all_who_name_the_same(controller, releases, charts):
     charts.put("shop", "1.0.0", packaged(chart_files()))
     for number in range(5):

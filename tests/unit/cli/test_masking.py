@@ -2,7 +2,7 @@
 
 import base64
 
-from pierhead.cli.masking import masked, masked_pair, values_of, without
+from pierhead.cli.masking import masked, masked_pair, scrubbed, texts_of, values_of, without
 
 
 def secret(**values: str) -> dict:
@@ -44,3 +44,12 @@ def test_values_are_found_in_other_texts() -> None:
     values = values_of([secret(password="correct horse", short="abc"), {"kind": "ConfigMap"}])
     assert values == {"correct horse"}
     assert without("it is correct horse, abc", values) == "it is ***, abc"
+
+
+def test_texts_anywhere_in_a_value_are_masked_anywhere_in_another() -> None:
+    hidden = texts_of({"a": ["correct horse", {"b": 12345}], "c": True, "d": None, "e": "abc"})
+    assert hidden == {"correct horse", "12345"}
+    assert scrubbed({"x": ["a correct horse", 7], "y": {"z": "12345!"}}, hidden) == {
+        "x": ["a ***", 7],
+        "y": {"z": "***!"},
+    }

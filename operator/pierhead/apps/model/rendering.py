@@ -67,17 +67,11 @@ class Helm(Model):
 class Kustomize(Model):
     """The overlay: from a path, or inline; after Helm where both are given."""
 
-    __rules__: ClassVar[tuple[Rule, ...]] = (
-        exactly_one("inline", "path"),
-        Rule(
-            "!has(self.source) || has(self.path)",
-            "source needs path",
-            lambda kustomize: kustomize.source is None or kustomize.path is not None,
-        ),
-    )
+    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("inline", "path"),)
 
     source: Source | None = None
-    """Where the overlay comes from. Defaults to `spec.source`."""
+    """Where the overlay comes from; with `inline` it only has files that `helm.valuesFrom` names. Defaults to
+    `spec.source`."""
 
     path: RelativePath | None = None
     """Directory with the kustomization, relative to its source's root; `.` is the root itself."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from pierhead.cli.adopt import command
 from pierhead.cli.apps import act, diff, render, show, tree
 from pierhead.cli.failures import CommandError
 
@@ -42,6 +43,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "reconcile": act.reconcile,
     "suspend": act.suspend,
     "resume": act.resume,
+    "adopt": command.adopt,
 }
 
 for _name, _command in _COMMANDS.items():

@@ -65,10 +65,10 @@ def diff(
 
         revision = int((status.get("release") or {}).get("revision") or 0) + 1
         wanted = Wanted(obj=obj, namespace=cluster.namespace, given=given, revision=revision)
-        found = await rendered(wanted, cluster=cluster, lookup=lookup, offline=NoCluster())
-        made = await planned(cluster, name, found)
+        found, hidden = await rendered(wanted, cluster=cluster, lookup=lookup, offline=NoCluster())
+        made = await planned(cluster, name, wanted.spec, found)
         before = [Entry.parse(text) for text in status.get("inventory") or ()]
-        return await changes(cluster, wanted.spec, made, before)
+        return await changes(cluster, wanted.spec, made, before, hidden=hidden)
 
     found = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), compare)
     show(found, output, lambda: print_changes(found))
@@ -76,19 +76,19 @@ def diff(
         raise CommandError("there are differences", ExitCode.DIFFERENT)
 
 
-def print_changes(found: list[dict[str, Any]]) -> None:
+def print_changes(found: list[dict[str, Any]], *, err: bool = False) -> None:
     """Each object with what happens to it, and its difference."""
-    console = Console()
+    console = Console(stderr=err)
     if not found:
         typer.echo("no differences", err=True)
     for change in found:
         why = f" ({change['why']})" if change.get("why") else ""
-        typer.echo(f"{change['action']} {change['object']}{why}")
+        typer.echo(f"{change['action']} {change['object']}{why}", err=err)
         for line in (change.get("diff") or "").splitlines():
             if console.is_terminal:
                 console.print(Text(line, style=_STYLES.get(line[:1], "")), soft_wrap=True)
             else:
-                typer.echo(line)
+                typer.echo(line, err=err)
 
 
 def _planned_changes(name: str, status: dict[str, Any]) -> list[dict[str, Any]]:

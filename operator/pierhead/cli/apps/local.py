@@ -15,16 +15,22 @@ from typing import Any
 from pierhead.apps import values as helm_values
 from pierhead.apps.inputs import Inputs
 from pierhead.apps.model import AppReleaseSpec
+from pierhead.apps.model.rendering import Helm
 from pierhead.apps.model.sources import GitSource, Source
-from pierhead.apps.sources.artifact import Artifact, digest_of, inside, safe_path
+from pierhead.apps.model.values import ValuesReference
+from pierhead.apps.sources.artifact import Artifact, digest_of, safe_path
+from pierhead.apps.sources.files import text_of
 from pierhead.cli.failures import CommandError
+from pierhead.cli.masking import texts_of
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS, ResourceType
-from pierhead.model import Model
 
 Lookup = Callable[[ResourceType, str], Awaitable[Object | None]]
 """Finds a ConfigMap or Secret of the AppRelease's namespace; None where there is none."""
+
+_OPEN = frozenset({"configMap", "file"})
+"""Entries of valuesFrom that hold nothing secret."""
 
 _KINDS = {"configMap": CONFIG_MAPS, "secret": SECRETS}
 
@@ -60,8 +66,13 @@ class LocalInputs:
             overlay = await self._artifact(
                 spec.kustomize.source, self._given.overlay, at=at, option="--local-overlay"
             )
-        values = await self._values(spec, source) if spec.helm is not None else {}
-        return Inputs(digest="", source=source, overlay=overlay, values=values)
+        sensitive: set[str] = set()
+        values: Mapping[str, Any] = {}
+        if spec.helm is not None:
+            values = await self._values(spec.helm, source, overlay, sensitive)
+        return Inputs(
+            digest="", source=source, overlay=overlay, values=values, sensitive=frozenset(sensitive)
+        )
 
     async def _artifact(self, source: Source, given: Path | None, *, at: str, option: str) -> Artifact:
         if given is not None:
@@ -118,55 +129,73 @@ class LocalInputs:
     def _git(self, *arguments: str) -> str:
         return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
 
-    async def _values(self, spec: AppReleaseSpec, source: Artifact) -> Mapping[str, Any]:
-        assert spec.helm is not None, "values belong to helm"  # noqa: S101
-        layers = []
-        for index, name in enumerate(spec.helm.values_files or ()):
+    async def _values(
+        self, helm: Helm, source: Artifact, overlay: Artifact | None, sensitive: set[str]
+    ) -> Mapping[str, Any]:
+        """All layers merged, as the operator merges them; adds to `sensitive` what is nobody's to see."""
+        layers: list[Mapping[str, Any]] = []
+        for index, name in enumerate(helm.values_files or ()):
             at = f"spec.helm.valuesFiles[{index}]"
-            layers.append(_parsed(inside(source.path, name, field=at).read_text(), at))
-        for index, reference in enumerate(spec.helm.values_from or ()):
+            layers.append(helm_values.parse(text_of(source, name, field=at), field=at))
+        at_paths: list[tuple[str, Any, str]] = []
+        value: Any
+        for index, reference in enumerate(helm.values_from or ()):
             at = f"spec.helm.valuesFrom[{index}]"
-            text = await self._text(index, _as_written(reference), at)
-            if text is not None:
-                layers.append(_parsed(text, at))
-        return helm_values.merge([*layers, spec.helm.values or {}])
+            text = await self._text(index, reference, source, overlay, at)
+            if text is None:
+                continue
+            if reference.target_path is None:
+                value = helm_values.parse(text, field=at)
+                layers.append(value)
+            else:
+                value = helm_values.parse_any(text, field=at) if reference.format == "YAML" else text
+                at_paths.append((reference.target_path, value, at))
+            if not reference.given() & _OPEN:
+                sensitive |= texts_of(value)
+        merged = helm_values.merge([*layers, helm.values or {}])
+        for path, value, at in at_paths:
+            merged = helm_values.set_at(merged, path, value, field=at)
+        return merged
 
-    async def _text(self, index: int, entry: Mapping[str, Any], at: str) -> str | None:
+    async def _text(
+        self, index: int, reference: ValuesReference, source: Artifact, overlay: Artifact | None, at: str
+    ) -> str | None:
         """The text of an entry of valuesFrom; None for an optional one that is not there."""
+        option = f"--values-from {index}=FILE"
         if index in self._given.values:
             return self._given.values[index].read_text()
-        kind = next((name for name in _KINDS if name in entry), None)
-        if kind is None:
-            named = min(entry.keys() - {"optional"})
-            raise CommandError(f"{at}.{named} is read by the operator alone: give --values-from {index}=FILE")
-        named = entry[kind]
-        key = named.get("key", "values.yaml")
+        if reference.file is not None:
+            artifact = overlay if reference.file.source == "Overlay" else source
+            if artifact is None:
+                raise CommandError(f"{at}.file: spec.kustomize.source is not given")
+            return text_of(artifact, reference.file.path, field=f"{at}.file")
+        kind = min(reference.given() & {"configMap", "secret", "parameter", "secretsManager"})
+        if kind not in _KINDS:
+            raise CommandError(f"{at}.{kind} is read by the operator alone: give {option}")
+        named = reference.config_map or reference.secret
+        assert named is not None, "the model holds exactly one"  # noqa: S101
         try:
-            found = await self._lookup(_KINDS[kind], named["name"])
+            found = await self._lookup(_KINDS[kind], named.name)
         except ReconcileError as error:
-            raise CommandError(f"{at}.{kind}: {error.message}; or give --values-from {index}=FILE") from None
-        data = (found or {}).get("data") or {}
-        given = (found or {}).get("stringData") or {} if kind == "secret" else {}
-        if key in given:
-            return str(given[key])
-        if key in data:
-            return str(data[key]) if kind == "configMap" else base64.b64decode(data[key]).decode()
-        if entry.get("optional"):
-            return None
-        what = f"{_KINDS[kind].kind} {named['name']}"
-        why = f"has no key {key!r}" if found is not None else "is not here"
-        raise CommandError(f"{at}.{kind}: {what} {why}; or give --values-from {index}=FILE")
+            raise CommandError(f"{at}.{kind}: {error.message}; or give {option}") from None
+        text = _data_of(found or {}, named.key)
+        if text is None and not reference.optional:
+            why = f"has no key {named.key!r}" if found is not None else "is not here"
+            raise CommandError(f"{at}.{kind}: {_KINDS[kind].kind} {named.name} {why}; or give {option}")
+        return text
+
+
+def _data_of(obj: Object, key: str) -> str | None:
+    """The text of a key of a ConfigMap or Secret."""
+    if key in (obj.get("stringData") or {}):
+        return str(obj["stringData"][key])
+    text = (obj.get("data") or {}).get(key)
+    if text is None or obj["kind"] == "ConfigMap":
+        return text
+    return base64.b64decode(text).decode()
 
 
 def _here(path: Path, option: str) -> Artifact:
     if not path.exists():
         raise CommandError(f"{option}: there is no {path}")
     return Artifact(revision=str(path), digest=f"sha256:{'0' * 64}", path=path.resolve())
-
-
-def _parsed(text: str, at: str) -> dict[str, Any]:
-    return helm_values.parse(text, field=at)
-
-
-def _as_written(model: Model) -> dict[str, Any]:
-    return model.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)

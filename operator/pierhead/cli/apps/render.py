@@ -14,7 +14,7 @@ from pierhead.cli.apps.files import app_release_of, documents
 from pierhead.cli.apps.local import Given
 from pierhead.cli.apps.rendering import NoCluster, Wanted, hooks_of, rendered
 from pierhead.cli.failures import CommandError
-from pierhead.cli.masking import masked
+from pierhead.cli.masking import masked, scrubbed, values_of
 from pierhead.cli.output import as_yaml, show
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object
@@ -73,14 +73,18 @@ def render(
     given = given_of(local, local_overlay, values_from)
     offline = NoCluster(kube_version=kube_version, api_versions=api_versions or ())
     try:
-        found = asyncio.run(
+        found, hidden = asyncio.run(
             rendered(
                 Wanted(obj=obj, namespace=where, given=given), cluster=None, lookup=lookup, offline=offline
             )
         )
     except ReconcileError as error:
         raise CommandError(str(error)) from None
-    shown = [masked(item) for item in (*found.crds, *found.objects, *hooks_of(found))]
+    everything = [*found.crds, *found.objects, *hooks_of(found)]
+    shown = [masked(item) for item in everything]
+    hidden |= values_of(everything)
+    if hidden:
+        shown = [scrubbed(item, hidden) for item in shown]
 
     def text() -> None:
         for item in shown:

@@ -20,6 +20,7 @@ from pierhead.apps.rendering import Rendered, Renderer
 from pierhead.cli.apps.local import Given, LocalInputs, Lookup
 from pierhead.cli.cluster import Cluster
 from pierhead.cli.failures import CommandError
+from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
@@ -84,15 +85,23 @@ class NoCluster:
 
 async def rendered(
     wanted: Wanted, *, cluster: Cluster | None, lookup: Lookup, offline: NoCluster
-) -> Rendered:
-    """What the operator would render. Raises CommandError, and Invalid as the operator would."""
+) -> tuple[Rendered, frozenset[str]]:
+    """What the operator would render, and the texts in it that came from Secrets.
+
+    Raises CommandError, and Invalid as the operator would, with nothing of those texts.
+    """
     spec = wanted.spec
     discovery = cluster.discovery if cluster is not None else cast("Discovery", offline)
     client = cluster.client if cluster is not None else cast("Client", offline)
     async with _pool() as pool:
         with tempfile.TemporaryDirectory(prefix="pierhead-") as scratch:
             inputs = await LocalInputs(wanted.given, lookup, Path(scratch)).read(spec)
-            return await Renderer(pool, discovery).render(spec, inputs, wanted.release, client)
+            try:
+                found = await Renderer(pool, discovery).render(spec, inputs, wanted.release, client)
+            except Invalid as error:
+                error.message = inputs.masked(error.message)
+                raise
+            return found, inputs.sensitive
 
 
 def hooks_of(found: Rendered) -> list[Object]:

@@ -1,0 +1,1 @@
+"""Applications of other tools, as the AppReleases that equal them."""
