@@ -75,14 +75,12 @@ class IdentitySession:
     """The session, the credentials and the clients of one identity."""
 
     def __init__(self, *, loader: Loader, region: str, connections: int, fetch: Fetch | None = None) -> None:
-        session = botocore.session.Session()
-        # Service descriptions are megabytes of JSON: all sessions share one copy.
-        session.register_component("data_loader", loader)
-        if fetch is not None:
-            session.register_component("credential_provider", CredentialResolver([_Temporary(fetch)]))
-        self._boto3 = boto3.Session(botocore_session=session, region_name=region)
+        self._loader = loader
+        self._region = region
+        self._fetch = fetch
         self._connections = connections
-        self._lock = threading.Lock()
+        self._boto3: boto3.Session | None = None
+        self._lock = threading.RLock()
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._credentials: Any = None
 
@@ -96,7 +94,7 @@ class IdentitySession:
 
         Raises botocore's errors; NoCredentialsError when no source has any.
         """
-        credentials = self._boto3.get_credentials()
+        credentials = self._session().get_credentials()
         if credentials is None:
             raise NoCredentialsError
         credentials.get_frozen_credentials()
@@ -114,7 +112,7 @@ class IdentitySession:
         if client is None:
             with self._lock:  # sessions are not thread-safe, clients are
                 if key not in self._clients:
-                    self._clients[key] = self._boto3.client(  # type: ignore[call-overload]
+                    self._clients[key] = self._session().client(  # type: ignore[call-overload]
                         service, region_name=region, config=self._config(retries=retries)
                     )
                 client = self._clients[key]
@@ -124,6 +122,19 @@ class IdentitySession:
         """Closes the clients' connections."""
         for client in self._clients.values():
             client.close()
+
+    def _session(self) -> boto3.Session:
+        """The session, made when AWS is first asked: many a process never does."""
+        with self._lock:
+            if self._boto3 is None:
+                session = botocore.session.Session()
+                # Service descriptions are megabytes of JSON: all sessions share one copy.
+                session.register_component("data_loader", self._loader)
+                if self._fetch is not None:
+                    resolver = CredentialResolver([_Temporary(self._fetch)])
+                    session.register_component("credential_provider", resolver)
+                self._boto3 = boto3.Session(botocore_session=session, region_name=self._region)
+            return self._boto3
 
     def _config(self, *, retries: bool) -> Config:
         return Config(
