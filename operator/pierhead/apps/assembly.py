@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
 
+from pierhead.apps.alarms import Alarms
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
@@ -26,6 +27,7 @@ from pierhead.apps.sources.fetcher import Sources
 from pierhead.apps.sources.git import GitFetcher
 from pierhead.apps.sources.helm_repository import HelmRepositoryFetcher
 from pierhead.apps.sources.oci import OCIFetcher
+from pierhead.aws.alarms import AlarmReader
 from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
 from pierhead.aws.queues import EventQueue, region_of
@@ -61,6 +63,8 @@ def app_release_reconciler(
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     templates = Renderer(renderer, discovery)
     repositories = Repositories(random=Random())  # noqa: S311 (spreads looks)
+    scopes = AwsScopes(sessions, policy, region=settings.aws_region)
+    references = References(client, namespaces=settings.watch_namespaces)
     collaborators = Collaborators(
         client=client,
         discovery=discovery,
@@ -78,12 +82,13 @@ def app_release_reconciler(
                 "oci": OCIFetcher(store, web, EcrLogins(now=now)),
             },
         ),
-        aws=AwsScopes(sessions, policy, region=settings.aws_region),
-        references=References(client, namespaces=settings.watch_namespaces),
+        aws=scopes,
+        references=references,
         aws_values=AwsValues(ParameterReader(sessions), SecretReader(sessions, clock=time.monotonic)),
         images=ImageUpdates(repositories, now, events=_ecr_events(sessions, settings, repositories)),
         revisions=revisions,
         dependencies=Dependencies(client, discovery, expressions),
+        alarms=Alarms(AlarmReader(sessions), scopes, references),
         objects=objects,
         operations=Operations(templates, objects, HookOperations(templates, objects, discovery, now), now),
     )

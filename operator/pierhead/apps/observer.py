@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from pierhead.apps.alarms import Alarms, worse
 from pierhead.apps.approval import approval_gate, live_digest
 from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.decide import Gate, Observation, Retry
@@ -19,6 +20,7 @@ from pierhead.apps.model.delivery import Health as HealthSpec
 from pierhead.apps.model.delivery import Install as InstallSpec
 from pierhead.apps.model.delivery import Retry as RetrySpec
 from pierhead.apps.model.delivery import Rollback as RollbackSpec
+from pierhead.apps.release import Status
 from pierhead.apps.subject import Subject
 from pierhead.apps.windows import window_gate
 from pierhead.model import ROLLBACK_TO, seconds
@@ -30,8 +32,9 @@ PATIENCE = timedelta(seconds=10)
 class Observer:
     """Gathers observations."""
 
-    def __init__(self, objects: ReleaseObjects, clock: Callable[[], datetime]) -> None:
+    def __init__(self, objects: ReleaseObjects, alarms: Alarms, clock: Callable[[], datetime]) -> None:
         self._objects = objects
+        self._alarms = alarms
         self._clock = clock
 
     async def recall(self, subject: Subject) -> None:
@@ -76,6 +79,12 @@ class Observer:
             ignore_test_failures=bool(spec.helm and spec.helm.test and spec.helm.test.ignore_failures),
         )
         seen = await self._explained(subject, seen) if timed else seen
+        if timed or (history and history[-1].status == Status.FAILED):
+            # What an alarm failed is not well again before the alarm is over.
+            told = await self._alarms.health(subject, spec, since=history[-1].last_deployed)
+            seen = replace(seen, health=worse(seen.health, told))
+        else:
+            self._alarms.forget(subject.key)
         return replace(seen, gates=self._gates(subject, spec, seen))
 
     def next_look(self, subject: Subject, seen: Observation) -> timedelta | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pierhead.apps.alarms import Alarms
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.aws_values import AwsValues
 from pierhead.apps.cluster import ReleaseObjects
@@ -84,6 +85,7 @@ class Collaborators:
     images: ImageUpdates
     revisions: Revisions
     dependencies: Dependencies
+    alarms: Alarms
     objects: ReleaseObjects
     operations: Operations
 
@@ -101,7 +103,7 @@ class AppReleaseReconciler:
         self._with = collaborators
         self._settings = settings
         self._clock = clock
-        self._observer = Observer(collaborators.objects, clock)
+        self._observer = Observer(collaborators.objects, collaborators.alarms, clock)
         self._waiting_for_kinds: set[ObjectKey] = set()
 
     @property
@@ -117,6 +119,7 @@ class AppReleaseReconciler:
         self._with.images.start(wake)
         self._with.revisions.start(wake)
         self._with.dependencies.start(wake)
+        self._with.alarms.start(wake)
         self._with.discovery.on_change(lambda *_: self._kinds_changed(wake))
         await self._with.objects.start(wake)
 
@@ -126,6 +129,7 @@ class AppReleaseReconciler:
         await self._with.references.stop()
         await self._with.aws_values.stop()
         await self._with.dependencies.stop()
+        await self._with.alarms.stop()
         await self._with.images.stop()
         await self._with.objects.stop()
 
@@ -136,6 +140,7 @@ class AppReleaseReconciler:
         self._with.references.forget(key)
         self._with.aws_values.keep(key, ())
         self._with.dependencies.forget(key)
+        self._with.alarms.forget(key)
         self._with.images.forget(key)
         self._with.objects.forget(key)
         self._with.revisions.forget(key.namespace, release_name(key.name))
@@ -206,6 +211,8 @@ class AppReleaseReconciler:
             if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
                 return self._outcome(resource, subject, inputs, seen, decision, self._pace(spec))
             done.add(decision.action)
+            if decision.action in {Action.INSTALL, Action.UPGRADE}:
+                await self._with.alarms.check(subject, spec)
             await self._act(subject, spec, inputs, decision, seen)
 
     def _reader(self, subject: Subject, spec: AppReleaseSpec, generation: int) -> InputReader:
@@ -391,6 +398,7 @@ class AppReleaseReconciler:
             history=History(client, memory.kept, namespace=namespace, name=release, clock=self._clock),
             client=client,
             annotations=resource.annotations,
+            generation=resource.generation,
             told_plan=resource.status.get("plan"),
             prune=spec.prune if spec else True,
             history_limit=spec.history_limit if spec else 10,

@@ -39,6 +39,9 @@ class Subject:
     told_plan: Mapping[str, Any] | None = None
     """The plan that waits for approval, as the status has it."""
 
+    generation: int = 0
+    """Its `metadata.generation`."""
+
     prune: bool = True
     """`spec.prune`."""
 

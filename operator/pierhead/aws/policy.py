@@ -28,6 +28,7 @@ Power = Literal[
     "repository",
     "topic",
     "eventBus",
+    "alarm",
 ]
 
 # How the resource field of an ARN names it, by power.
@@ -45,6 +46,7 @@ _ARNS: Final[Mapping[str, re.Pattern[str]]] = {
         ("repository", "ecr", "repository/"),
         ("topic", "sns", ""),
         ("eventBus", "events", "event-bus/"),
+        ("alarm", "cloudwatch", "alarm:"),
     )
 }
 

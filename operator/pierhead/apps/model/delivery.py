@@ -5,11 +5,13 @@ Invariant: nothing here changes what is rendered.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from pierhead.apps.model.order import APIVersion, KindName, ObjectName
 from pierhead.expressions import ExpressionText
-from pierhead.model import Duration, Model
+from pierhead.model import Duration, ListSet, Model
+
+AlarmName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
 
 
 class HealthCheck(Model):
@@ -42,6 +44,10 @@ class Health(Model):
 
     checks: list[HealthCheck] | None = Field(default=None, max_length=32)
     """What health means for kinds whose status says it in words of their own. Defaults to kstatus' rules."""
+
+    alarms: Annotated[list[AlarmName], ListSet(), Field(max_length=20)] | None = None
+    """Names of CloudWatch alarms, metric or composite, of the AppRelease's region and identity: one that is
+    raised after a revision was begun, until it is healthy and its `bake` over, fails it."""
 
     bake: Duration | None = None
     """How long a new revision stays on trial after it became healthy: what fails in that time is rolled back.
