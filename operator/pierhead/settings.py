@@ -5,11 +5,17 @@ Invariant: nothing else reads the environment, and each field's docstring is the
 structured values are JSON.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _network(text: str) -> str:
+    ip_network(text)
+    return text
 
 
 class Settings(BaseSettings):
@@ -104,7 +110,7 @@ class Settings(BaseSettings):
     source_poll_seconds: float = Field(default=300, ge=1)
     """Time between looks at a source that names no interval."""
 
-    refused_source_networks: tuple[str, ...] = (
+    refused_source_networks: tuple[Annotated[str, AfterValidator(_network)], ...] = (
         "0.0.0.0/8",
         "127.0.0.0/8",
         "169.254.0.0/16",

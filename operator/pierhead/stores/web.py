@@ -94,7 +94,7 @@ class Web:
         self,
         networks: Networks,
         *,
-        threads: int = 16,
+        threads: int = 32,
         silence_seconds: float = 30,
         total_seconds: float = 120,
     ) -> None:

@@ -5,6 +5,7 @@ import socket
 import threading
 
 import pytest
+from pydantic import ValidationError
 
 from pierhead.engine.outcome import Denied, Invalid, Throttled, Transient
 from pierhead.settings import Settings
@@ -195,6 +196,11 @@ async def test_the_operators_own_host_and_the_clouds_metadata_are_no_sources(hos
     web.close()
     assert raised.value.reason in {"SourceAddressRefused", "SourceUnreachable"}
     assert "does not resolve" in str(raised.value) or "refused_source_networks" in str(raised.value)
+
+
+def test_a_setting_that_is_no_network_is_refused_at_the_start():
+    with pytest.raises(ValidationError, match="does not appear to be an IPv4 or IPv6 network"):
+        Settings(refused_source_networks=("10.0.0.0/33",))
 
 
 async def test_a_name_and_a_redirect_lead_to_no_refused_address_either(server):
