@@ -12,7 +12,7 @@ from pierhead.apps.crds import separated
 from pierhead.apps.decide import Health
 from pierhead.apps.drift import Difference, difference
 from pierhead.apps.hook_watch import LiveHooks
-from pierhead.apps.live import LiveObjects
+from pierhead.apps.live import METADATA_IS_ENOUGH, LiveObjects
 from pierhead.apps.model.delivery import HealthCheck
 from pierhead.apps.objects import RELEASE_LABEL, belongs
 from pierhead.apps.planning import Planner, check_rules, kept_by_rule
@@ -35,24 +35,6 @@ from pierhead.kube.prune import prune
 from pierhead.kube.resources import SECRETS, ResourceType
 from pierhead.kube.watch import slim
 from pierhead.kube.watch_set import WatchKey, WatchSet
-
-_METADATA_IS_ENOUGH = frozenset(
-    {
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ConfigMap",
-        "IngressClass",
-        "LimitRange",
-        "NetworkPolicy",
-        "PriorityClass",
-        "Role",
-        "RoleBinding",
-        "Secret",
-        "ServiceAccount",
-        "StorageClass",
-    }
-)
-"""Kinds without a status: they are healthy when they are there, and their content is never held."""
 
 _EXPLAINED = 2
 """Workloads whose Pods are asked: what a condition has room for."""
@@ -310,7 +292,7 @@ class ReleaseObjects:
 
     async def watch(self, subject: Subject, resource: ResourceType) -> None:
         """Watches the objects of releases of this kind. Raises Forbidden where nobody may."""
-        metadata_only = resource.kind in _METADATA_IS_ENOUGH
+        metadata_only = resource.kind in METADATA_IS_ENOUGH
         try:
             for namespace in self._namespaces if resource.namespaced else (None,):
                 await self._objects.ensure(

@@ -17,7 +17,26 @@ from pierhead.apps.decide import Health
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.health import HealthStatus
 from pierhead.kube.inventory import Entry
+from pierhead.kube.objects import digest
 from pierhead.kube.plan import Known, Step
+
+METADATA_IS_ENOUGH = frozenset(
+    {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ConfigMap",
+        "IngressClass",
+        "LimitRange",
+        "NetworkPolicy",
+        "PriorityClass",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "ServiceAccount",
+        "StorageClass",
+    }
+)
+"""Kinds without a status: they are healthy when they are there, and their content is never held."""
 
 _MESSAGE_LIMIT = 512
 _VALUE_LIMIT = 64
@@ -30,7 +49,7 @@ class _Live:
 
     uid: str
     version: int
-    generation: int | None
+    generation: int | str | None
     metadata: Mapping[str, str]
     """Labels and annotations, as `label/…` and `annotation/…`."""
     status: HealthStatus
@@ -43,7 +62,7 @@ class _Expectation:
     """What an object was like when it was known to be as the release wants it."""
 
     version: int
-    generation: int | None
+    generation: int | str | None
     metadata: Mapping[str, str]
     """The labels and annotations that the release sets."""
     digest: str
@@ -132,7 +151,7 @@ class LiveObjects:
         wanted, seen = _metadata_of(step.object), _metadata_of(live)
         self._expected[entry] = _Expectation(
             version=int(live["metadata"]["resourceVersion"]),
-            generation=live["metadata"].get("generation"),
+            generation=_generation_of(live),
             metadata={key: seen[key] for key in wanted if key in seen},
             digest=step.digest,
             basis=step.basis,
@@ -236,7 +255,7 @@ class LiveObjects:
         after = self._live[entry] = _Live(
             uid=metadata["uid"],
             version=version,
-            generation=metadata.get("generation"),
+            generation=_generation_of(obj),
             metadata=_metadata_of(obj),
             status=health.status if health else HealthStatus.NOT_FOUND,
             message=health.message[:_MESSAGE_LIMIT] if health else "",
@@ -258,6 +277,17 @@ def _matches(live: _Live | None, expected: _Expectation | None) -> bool:
     if live.generation is None or live.generation != expected.generation:
         return False
     return all(live.metadata.get(key) == value for key, value in expected.metadata.items())
+
+
+def _generation_of(obj: Mapping[str, Any]) -> int | str | None:
+    """What changes with the object's content, and not with its status.
+
+    Some kinds with a status, autoscalers and Services among them, count no generations.
+    """
+    generation: int | None = obj["metadata"].get("generation")
+    if generation is not None or obj["kind"] in METADATA_IS_ENOUGH:
+        return generation
+    return digest({key: value for key, value in obj.items() if key not in {"metadata", "status"}})
 
 
 def _metadata_of(obj: Mapping[str, Any]) -> dict[str, str]:

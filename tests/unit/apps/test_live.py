@@ -245,3 +245,19 @@ def test_in_whatever_order_news_comes_only_the_newest_counts(events):
             live.handle("MODIFIED", config_map(version))
         newest = max(newest, version)
     assert live.suspects([CONFIG_MAP]) == (frozenset() if verified == newest else {(CONFIG_MAP, newest)})
+
+
+def service(version: int, port: int = 80, **status: Any) -> dict[str, Any]:
+    made = config_map(version)
+    return {**made, "kind": "Service", "spec": {"ports": [{"port": port}]}, "status": status}
+
+
+def test_a_status_that_moves_makes_no_suspect_where_nobody_counts_generations(live, woken):
+    entry = Entry.of(service(5))
+    live.claim(ONE, (entry,))
+    live.verified(step(service(5)), service(5))
+    live.handle("MODIFIED", service(6, loadBalancer={"ingress": [{"ip": "10.0.0.1"}]}))
+    assert live.suspects((entry,)) == frozenset()
+    live.handle("MODIFIED", service(7, port=81))
+    assert live.suspects((entry,)) == {(entry, 7)}
+    assert woken
