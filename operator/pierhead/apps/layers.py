@@ -113,6 +113,8 @@ class LayerReader:
         entries = await self._entries(helm)
         failure = next((_stale(entry) for entry in entries if entry.answer and entry.answer.failure), None)
         artifacts = (source.digest, overlay.digest if overlay else None)
+        if helm is None or not (helm.values_from or helm.values_files):
+            return await self._load(helm, source, overlay, entries)
         memo: _Memo | None = self._references.noted("values")
 
         async def load() -> Layers:
@@ -123,7 +125,7 @@ class LayerReader:
             return layers
 
         now = (*artifacts, *self._made_of(entries, self._references.version))
-        if not settled or memo is None or memo.made_of != now or not (helm and _costly(helm)):
+        if not settled or memo is None or memo.made_of != now:
             return await load()
         return Layers(memo.digest, failure=failure, unread=load)
 
@@ -238,10 +240,6 @@ def _aws_reference(entry: _Entry, scope: AwsScope) -> AwsReference:
 def _kind(reference: ValuesReference) -> str:
     (kind,) = reference.given() & {"configMap", "secret", "parameter", "secretsManager", "file"}
     return kind
-
-
-def _costly(helm: Helm) -> bool:
-    return bool(helm.values_from or helm.values_files)
 
 
 def _stale(entry: _Entry) -> ReconcileError:

@@ -25,6 +25,9 @@ ABSENT = ""
 RECHECK_SECONDS = 600.0
 """How long a refused watch is not tried again."""
 
+_PATIENCE_SECONDS = 5.0
+"""How long a reader waits for the first list of a watch; reading goes on without."""
+
 _NOT_A_RELEASE = "type!=helm.sh/release.v1"
 """Field selector of Secrets: those of Helm's history are the most, and nobody refers to them."""
 
@@ -122,7 +125,7 @@ class References:
             if self._clock() < self._refused.get(key, 0.0):
                 continue
             try:
-                await self._watches.ensure(key, user)
+                await self._watches.ensure(key, user, timeout_seconds=_PATIENCE_SECONDS)
             except Forbidden:
                 self._refused[key] = self._clock() + RECHECK_SECONDS
             except ReconcileError:
