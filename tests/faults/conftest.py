@@ -10,6 +10,7 @@ from pierhead.kube.resources import APP_RELEASES
 from pierhead.render import RendererPool
 from pierhead_sandbox.binaries import Binaries
 from pierhead_sandbox.sandbox import Sandbox
+from support.app_crashes import World
 from support.objects import credentials_of, served
 from support.proxy import Proxy
 
@@ -33,3 +34,8 @@ async def proxy(sandbox: Sandbox) -> AsyncIterator[Proxy]:
     """The API server as a test lets it be seen."""
     async with Proxy.started(credentials_of(sandbox)) as started:
         yield started
+
+
+@pytest.fixture
+def world(sandbox, kube, proxy, renderer, tmp_path, app_releases_served) -> World:
+    return World(sandbox, kube, proxy, renderer, tmp_path)

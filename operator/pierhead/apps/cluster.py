@@ -8,7 +8,7 @@ may have them.
 from collections.abc import Iterable, Sequence
 
 from pierhead.apps.checks import compiled_checks
-from pierhead.apps.crds import separated
+from pierhead.apps.crds import known, separated
 from pierhead.apps.decide import Health
 from pierhead.apps.drift import Difference, difference
 from pierhead.apps.hook_watch import LiveHooks
@@ -167,11 +167,15 @@ class ReleaseObjects:
         return {done.entry: done for done in result.applied}
 
     async def apply_crds(self, subject: Subject, crds: Plan) -> None:
-        """Applies the CRDs of a chart's own folder alone. Raises one error that tells every failure."""
+        """Applies the CRDs of a chart's own folder alone; returns when their kinds are known.
+
+        Raises one error that tells every failure.
+        """
         result = await apply_staged(subject.client, self._discovery, crds)
         error = result.error()
         if error is not None:
             raise error
+        await known(self._discovery, [step.object for step in crds.steps])
 
     async def compare(self, subject: Subject, wanted: Plan) -> tuple[Difference, ...]:
         """Takes for verified what is as a plan (an explained one) wants it, and remembers what is not."""

@@ -5,6 +5,7 @@ those objects; so none is deleted, none loses a stored version, and a rollback l
 alone. Those of a chart's own folder belong to no release: many may bring the same ones.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -12,9 +13,14 @@ from typing import Literal
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
-from pierhead.kube.errors import NotFound
+from pierhead.kube.discovery import Discovery
+from pierhead.kube.errors import NotFound, UnknownKind
 from pierhead.kube.plan import Action, Plan
 from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
+
+_TRIES = 40
+_PAUSE = 0.1
+"""Seconds between two looks."""
 
 Mode = Literal["Skip", "Create", "CreateReplace"]
 
@@ -47,6 +53,31 @@ async def but_present(client: Client, objects: Sequence[Object]) -> tuple[Object
             or await _live(client, obj["metadata"]["name"], metadata_only=True) is None
         ]
     )
+
+
+async def known(discovery: Discovery, crds: Sequence[Object]) -> None:
+    """Returns when discovery tells of the kinds of these CRDs: established, they are served a moment later.
+
+    Raises UnknownKind when it does not come about.
+    """
+    for crd in crds:
+        spec = crd.get("spec") or {}
+        kind = (spec.get("names") or {}).get("kind", "")
+        for version in spec.get("versions") or ():
+            if version.get("served"):
+                await _known(discovery, f"{spec.get('group')}/{version.get('name')}", kind)
+
+
+async def _known(discovery: Discovery, api_version: str, kind: str) -> None:
+    for _ in range(_TRIES):
+        try:
+            await discovery.resource_for(api_version, kind)
+        except UnknownKind:
+            await asyncio.sleep(_PAUSE)
+            discovery.invalidate()
+        else:
+            return
+    await discovery.resource_for(api_version, kind)
 
 
 def refuse_dropped(crd: Object, live: Object) -> None:

@@ -234,10 +234,9 @@ def _left_failed(seen: Observation, latest: Revision) -> Decision:
             State.FAILED, Action.FINISH, "Recovered", f"revision {latest.revision} became healthy after all"
         )
     message = (
-        f"revision {latest.revision} failed, and the same input is not tried again: change spec or source"
+        f"revision {latest.revision} failed, and the same input is not tried again: change spec or source: "
+        f"{latest.description}"
     )
-    if latest.rolls_back is not None:
-        message = f"{message}: {latest.description}"
     return Decision(State.FAILED, Action.NOTHING, "ReleaseFailed", message)
 
 

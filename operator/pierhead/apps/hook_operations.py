@@ -65,6 +65,9 @@ class HookOperations:
             made, progress = hooks.begun(stored.hooks, event, self._clock(), only=only)
             stored = await self._record(subject, stored, made, progress)
         while not progress.ended:
+            if self._overdue(subject, progress):
+                # What no event told is asked before it is given up.
+                self._objects.hooks.forget(subject.key)
             verdict = self._timely(subject, progress, await self._look(subject, stored, progress))
             if verdict.phase is Phase.RUNNING:
                 return progress
@@ -181,14 +184,15 @@ class HookOperations:
         return prepared(obj, resource, namespace=subject.key.namespace), resource
 
     def _timely(self, subject: Subject, progress: HookProgress, verdict: Verdict) -> Verdict:
-        begun = subject.memory.begun
-        since = begun[1] if begun is not None and begun[0] == subject.latest.revision.revision else None
-        if verdict.phase is not Phase.RUNNING or self._clock() < hooks.deadline(
-            progress, subject.timeout, since
-        ):
+        if verdict.phase is not Phase.RUNNING or not self._overdue(subject, progress):
             return verdict
         seconds = f"{subject.timeout.total_seconds():g}s"
         return Verdict(Phase.FAILED, f"not finished within {seconds}: {verdict.message}")
+
+    def _overdue(self, subject: Subject, progress: HookProgress) -> bool:
+        begun = subject.memory.begun
+        since = begun[1] if begun is not None and begun[0] == subject.latest.revision.revision else None
+        return self._clock() >= hooks.deadline(progress, subject.timeout, since)
 
     async def _told(
         self,

@@ -157,7 +157,8 @@ class Operations:
     async def apply(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None) -> None:
         """Applies the pending revision from its stored manifest: after its hooks, or again."""
         stored = await subject.read_latest()
-        await self._bring_crds(subject, spec, inputs, stored)
+        if not await self._bring_crds(subject, spec, inputs, stored):
+            return
         plan = await self._objects.plan(subject, await self._objects_of(subject, stored))
         await self._apply(subject, plan)
         subject.memory.applied = stored.revision
@@ -173,8 +174,9 @@ class Operations:
         tests: tuple[str, ...],
     ) -> None:
         """Goes on with the newest revision's hooks of an event; of tests, with these."""
-        if subject.latest.revision.status.pending:
-            await self._bring_crds(subject, spec, inputs, await subject.read_latest())
+        pending = subject.latest.revision.status.pending
+        if pending and not await self._bring_crds(subject, spec, inputs, await subject.read_latest()):
+            return
         only = tests if event == TEST else None
         await self._hooks.advance(subject, event, only=only, mask=inputs.told if inputs else None)
 
@@ -328,16 +330,18 @@ class Operations:
 
     async def _bring_crds(
         self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None, stored: Release
-    ) -> None:
-        """Applies the CRDs of the chart's own folder if nothing proves that it was done.
+    ) -> bool:
+        """Applies the CRDs of the chart's own folder if nothing proves that it was done; whether it is.
 
         They are in no manifest, so they are rendered again, which needs the inputs.
         """
         kept = stored.bookkeeping
-        if kept is None or not kept.crds or kept.hooks is not None or inputs is None:
-            return
+        if kept is None or not kept.crds or kept.hooks is not None:
+            return True
         if subject.memory.crds == stored.revision:
-            return
+            return True
+        if inputs is None:
+            return False
         upgrade = stored.status == Status.PENDING_UPGRADE
         templates = TemplateRelease(stored.name, stored.namespace, stored.revision, is_upgrade=upgrade)
         rendered = await self._rendered(subject, spec, inputs, templates)
@@ -345,6 +349,7 @@ class Operations:
         found = await self._objects.plan(subject, (), crds=crds)
         await self._objects.apply_crds(subject, separated(found, crds)[0])
         subject.memory.crds = stored.revision
+        return True
 
     async def _objects_of(self, subject: Subject, stored: Release) -> tuple[Object, ...]:
         """What a stored revision has to bring about; one that brings back has nothing to say of CRDs."""

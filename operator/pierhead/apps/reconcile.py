@@ -197,7 +197,7 @@ class AppReleaseReconciler:
                 if gate is not None and not gate.stalled:
                     raise Waiting(gate.message, reason=gate.reason, after=self._interval(spec)) from error
             raise
-        done: set[Action] = set()
+        done: set[tuple[Action, str]] = set()
         while True:
             seen = await self._observer.observe(subject, spec, inputs.digest)
             decision = decide(seen)
@@ -208,9 +208,10 @@ class AppReleaseReconciler:
                     decision = decide(seen)
             else:
                 self._with.dependencies.forget(subject.key)
-            if decision.action in done or decision.action in {Action.NOTHING, Action.WAIT}:
+            step = (decision.action, decision.event)
+            if step in done or decision.action in {Action.NOTHING, Action.WAIT}:
                 return self._outcome(resource, subject, inputs, seen, decision, self._pace(spec))
-            done.add(decision.action)
+            done.add(step)
             if decision.action in {Action.INSTALL, Action.UPGRADE}:
                 await self._with.alarms.check(subject, spec)
             await self._act(subject, spec, inputs, decision, seen)
