@@ -58,7 +58,7 @@ class Accesses:
             access = replace(access, keys=tuple(keys))
         host, _, name = oci.url.removeprefix("oci://").partition("/")
         ecr = EcrRegistry.of(host)
-        if ecr is None or DOCKER_CONFIG in access.secret or access.login() is not None:
+        if ecr is None or DOCKER_CONFIG in access.secret or _has_login(access, at=f"{at}.secret"):
             return access
         if oci.insecure:
             raise Invalid("a registry of ECR has TLS", field=f"{at}.insecure")
@@ -99,3 +99,11 @@ class Accesses:
         return await self._references.derived(
             SECRETS, name, at=at, make=lambda found: Access(name, texts(name, found.get("data") or {}, at=at))
         )
+
+
+def _has_login(access: Access, *, at: str) -> bool:
+    try:
+        return access.login() is not None
+    except Invalid as error:
+        error.field = at
+        raise

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -97,9 +98,12 @@ class Repository:
             )
         return Manifest(answer.digest, _object(answer.content, self._base))
 
-    async def blob(self, digest: str, *, limit: int) -> bytes:
-        """A blob. Raises Invalid where there is none, it is over `limit` bytes, or another than asked for."""
-        answer = await self._ask(f"blobs/{digest}", limit=limit)
+    async def blob(self, digest: str, *, limit: int, into: Path | None = None) -> bytes:
+        """A blob; nothing where a file takes it.
+
+        Raises Invalid where there is none, it is over `limit` bytes, or another than asked for.
+        """
+        answer = await self._ask(f"blobs/{digest}", limit=limit, into=into)
         if answer.digest != digest:
             raise Invalid(
                 f"the registry gave {answer.digest} for {digest}", reason="DigestMismatch", field="url"
@@ -140,13 +144,20 @@ class Repository:
         raise Invalid("the repository has too many tags for a range", reason="SourceTooLarge", field="semver")
 
     async def _ask(
-        self, path: str, *, method: str = "GET", accept: str = "", limit: int = MANIFEST_LIMIT
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        accept: str = "",
+        limit: int = MANIFEST_LIMIT,
+        into: Path | None = None,
     ) -> Answer:
         def request(authorization: str | None, *, last: bool) -> Request:
             return Request(
                 url=urljoin(self._base, path),
                 method=method,
                 limit=limit,
+                into=into,
                 headers={"Accept": accept} if accept else {},
                 authorization=authorization,
                 trust=self._trust,

@@ -219,10 +219,10 @@ class Web:
                 if size > request.limit:
                     raise Invalid(f"{shown(url)} is over {request.limit} bytes", reason="SourceTooLarge")
                 total.update(chunk)
-                if sink is not None:
-                    sink.write(chunk)
-                else:
+                if sink is None:
                     content += chunk
+                else:
+                    _write(sink, chunk)
         finally:
             if sink is not None:
                 sink.close()
@@ -262,6 +262,14 @@ class Web:
             if len(self._trusts) > MOST_TRUSTS:
                 self._trusts.popitem(last=False)
         return context
+
+
+def _write(sink: BinaryIO, chunk: bytes) -> None:
+    try:
+        sink.write(chunk)
+    except OSError as error:
+        # A full or broken disk is the operator's own trouble, and passes.
+        raise Transient(f"cannot be kept: {error.strerror}") from None
 
 
 def basic(username: str, password: str) -> str:

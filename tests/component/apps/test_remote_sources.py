@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import io
+import socket
 import tarfile
+from functools import partial
 
 import boto3
 import pytest
 
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS
+from pierhead.stores.web import Web
 from support.app_sources import ChartRepository, chart_files, packaged
 from support.oci_registry import FILES, OCIRegistry, SigningKey, digest_of
 from support.releases import because, condition
@@ -202,6 +205,23 @@ async def test_a_server_that_is_not_trusted_or_not_known_or_not_allowed_is_told(
     await releases.apply(repository("http://169.254.169.254/latest"))
     stopped = await releases.until(because("SourceAddressRefused"))
     assert "refused_source_networks" in condition(stopped)["message"]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Before the controller starts."""
+    monkeypatch.setattr("pierhead.apps.assembly.Web", partial(Web, total_seconds=0.5))
+
+
+async def test_a_server_that_never_answers_is_told(impatient, controller, releases):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        source = {"url": url, "chart": "shop", "version": "1.0.0"}
+        await releases.apply({"source": {"helmRepository": source}, "helm": {}})
+        stopped = await releases.until(because("SourceUnreachable"))
+    expected = f"spec.source.helmRepository: {url}/index.yaml did not answer completely within 0.5s"
+    assert condition(stopped)["message"] == expected
+    assert condition(stopped, "Reconciling")["status"] == "True"
 
 
 async def test_a_range_of_a_repository_that_asks_who_comes_is_followed(controller, releases, charts):

@@ -12,6 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pierhead.apps.sources.artifact import safe_path
 from pierhead.engine.outcome import Invalid
@@ -33,10 +34,12 @@ _BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
 class _Bounded(io.RawIOBase):
     """What a gzip file holds, up to a bound; the tar reader may ask for more than it shows."""
 
-    def __init__(self, content: bytes, what: str) -> None:
+    def __init__(self, packed: BinaryIO, what: str) -> None:
         super().__init__()
-        self._file = gzip.GzipFile(fileobj=io.BytesIO(content))
-        self._left = min(MOST_BYTES, max(_FREE_BYTES, len(content) * MOST_GROWTH))
+        size = packed.seek(0, io.SEEK_END)
+        packed.seek(0)
+        self._file = gzip.GzipFile(fileobj=packed)
+        self._left = min(MOST_BYTES, max(_FREE_BYTES, size * MOST_GROWTH))
         self._what = what
 
     def read(self, size: int = -1, /) -> bytes:
@@ -48,18 +51,18 @@ class _Bounded(io.RawIOBase):
         return found
 
 
-def check_archive(content: bytes, *, what: str) -> None:
-    """Reads a tar+gzip archive to its end.
+def check_archive(packed: BinaryIO, *, what: str) -> None:
+    """Reads a tar+gzip archive from its beginning to its end.
 
     `what` names it in errors. Raises Invalid: InvalidArchive, ArchiveBomb or ArchiveTraversal.
     """
-    for _ in _members(content, what):
+    for _ in _members(packed, what):
         pass
 
 
-def unpack(content: bytes, directory: Path, *, what: str) -> None:
+def unpack(packed: BinaryIO, directory: Path, *, what: str) -> None:
     """Writes the files of a tar+gzip archive into an empty directory. Raises Invalid as `check_archive`."""
-    for member, archive in _members(content, what):
+    for member, archive in _members(packed, what):
         target = directory if _is_root(member) else directory / safe_path(member.name)
         try:
             if member.isdir():
@@ -78,8 +81,8 @@ def unpack(content: bytes, directory: Path, *, what: str) -> None:
             ) from None
 
 
-def _members(content: bytes, what: str) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-    bounded = _Bounded(content, what)
+def _members(packed: BinaryIO, what: str) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
+    bounded = _Bounded(packed, what)
     count = 0
     try:
         with tarfile.open(fileobj=bounded, mode="r|") as archive:

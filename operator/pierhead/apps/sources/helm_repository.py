@@ -6,6 +6,7 @@ it states one. Source: Helm, "The Chart Repository Guide".
 
 import asyncio
 import hashlib
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class HelmRepositoryFetcher:
                 reason="DigestMismatch",
                 field=entry.field,
             )
-        await asyncio.to_thread(check_archive, content, what=shown(url))
+        await asyncio.to_thread(check_archive, io.BytesIO(content), what=shown(url))
 
         def write(directory: Path) -> None:
             (directory / CHART_FILE).write_bytes(content)

@@ -8,6 +8,8 @@ import asyncio
 import base64
 import binascii
 import json
+import shutil
+import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -69,17 +71,22 @@ class OCIFetcher:
         if fresh is not None and fresh.digest == kept:
             return replace(fresh, revision=revision, entity_tag=digest)
         # Never from what others have fetched: who knows a digest need not have the right to its content.
-        content = await repository.blob(str(layer["digest"]), limit=LAYER_LIMIT)
-        path = await asyncio.to_thread(self._keep, source, kept, content, chart=chart)
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="pierhead-oci-"))
+        try:
+            await repository.blob(str(layer["digest"]), limit=LAYER_LIMIT, into=folder / CHART_FILE)
+            path = await asyncio.to_thread(self._keep, source, kept, folder / CHART_FILE, chart=chart)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return Artifact(revision, kept, path / CHART_FILE if chart else path, entity_tag=digest)
 
-    def _keep(self, source: OCISource, digest: str, content: bytes, *, chart: bool) -> Path:
+    def _keep(self, source: OCISource, digest: str, layer: Path, *, chart: bool) -> Path:
         def write(directory: Path) -> None:
-            if chart:
-                check_archive(content, what=source.url)
-                (directory / CHART_FILE).write_bytes(content)
-            else:
-                unpack(content, directory, what=source.url)
+            with layer.open("rb") as packed:
+                if chart:
+                    check_archive(packed, what=source.url)
+                    shutil.copyfile(layer, directory / CHART_FILE)
+                else:
+                    unpack(packed, directory, what=source.url)
 
         return self._store.put(digest, write)
 
