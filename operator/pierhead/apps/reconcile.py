@@ -298,6 +298,10 @@ class AppReleaseReconciler:
         except ReconcileError as error:
             if inputs is not None:
                 error.message = await inputs.told(error.message)
+            elif subject.sensitive:
+                error.message = (
+                    "what the API server said is not shown: it may quote values that cannot be read"
+                )
             crds_known = (
                 bool(subject.revisions) and subject.memory.crds == subject.revisions[-1].revision.revision
             )

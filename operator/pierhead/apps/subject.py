@@ -105,6 +105,12 @@ class Subject:
         return self.memory.plan or self.told_plan
 
     @property
+    def sensitive(self) -> bool:
+        """Whether the newest revision has values that must not be shown."""
+        kept = self.revisions[-1].bookkeeping if self.revisions else None
+        return kept is not None and kept.sensitive
+
+    @property
     def settled(self) -> bool:
         """Whether the newest revision is known, is pierhead's, and is deployed."""
         latest = self.revisions[-1] if self.revisions else None
