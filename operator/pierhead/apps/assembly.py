@@ -62,8 +62,9 @@ def app_release_reconciler(
     revisions, expressions = Revisions(), Expressions()
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     templates = Renderer(renderer, discovery)
-    repositories = Repositories(random=Random())  # noqa: S311 (spreads looks)
     scopes = AwsScopes(sessions, policy, region=settings.aws_region)
+    oci = OCIFetcher(store, web, EcrLogins(now=now))
+    repositories = Repositories(random=Random())  # noqa: S311 (spreads looks)
     references = References(client, namespaces=settings.watch_namespaces)
     collaborators = Collaborators(
         client=client,
@@ -79,13 +80,15 @@ def app_release_reconciler(
                 ),
                 "helm_repository": HelmRepositoryFetcher(store, web),
                 "bucket": BucketFetcher(store, networks),
-                "oci": OCIFetcher(store, web, EcrLogins(now=now)),
+                "oci": oci,
             },
         ),
         aws=scopes,
         references=references,
         aws_values=AwsValues(ParameterReader(sessions), SecretReader(sessions, clock=time.monotonic)),
-        images=ImageUpdates(repositories, now, events=_ecr_events(sessions, settings, repositories)),
+        images=ImageUpdates(
+            repositories, scopes, oci, now, events=_ecr_events(sessions, settings, repositories)
+        ),
         revisions=revisions,
         dependencies=Dependencies(client, discovery, expressions),
         alarms=Alarms(AlarmReader(sessions), scopes, references),

@@ -231,12 +231,10 @@ class AppReleaseReconciler:
         if not spec.images:
             self._with.images.forget(subject.key)
             return inputs
-        chosen = self._with.images.choose(
+        chosen = await self._with.images.choose(
             spec.images,
-            await self._with.aws.of(
-                spec.aws, self._with.references.of(subject.key, resource.generation, subject.client)
-            ),
-            subject.key,
+            spec.aws,
+            self._with.references.of(subject.key, resource.generation, subject.client),
             told=resource.status.get("images") or (),
             interval=self._interval(spec),
             force=force,

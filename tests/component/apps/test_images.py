@@ -6,9 +6,10 @@ import uuid
 import boto3
 import pytest
 
-from pierhead.kube.resources import ResourceType
+from pierhead.kube.resources import SECRETS, ResourceType
 from pierhead.settings import Settings
 from pierhead_sandbox.aws.protocol import Fault
+from support.oci_registry import OCIRegistry
 from support.releases import because, condition, deployment, inline, settled
 
 DEPLOYMENTS = ResourceType("apps", "v1", "deployments", "Deployment", namespaced=True)
@@ -69,6 +70,7 @@ def settings(tmp_path, queue):
         aws_region=REGION,
         source_poll_seconds=3600,
         ecr_events_queue_url=queue,
+        refused_source_networks=("169.254.0.0/16",),
     )
 
 
@@ -187,3 +189,31 @@ async def test_a_repository_that_is_missing_is_named(controller, releases, regis
     refused = await releases.until(because("RepositoryNotFound"))
 
     assert condition(refused)["message"].startswith("spec.images[0].repository: ")
+
+
+async def test_a_registry_that_is_not_ecrs_is_followed_too(controller, releases):
+    registry = OCIRegistry(login=("robot", "hunter2"))
+    with registry.server.running():
+        first = registry.manifest({"number": 1}, "1.0.0")
+        registry.manifest({"number": 2}, "2.0.0")
+        metadata = {"name": "login", "namespace": releases.namespace}
+        login = {"username": "robot", "password": "hunter2"}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": login}
+        await releases.kube.apply(SECRETS, secret, field_manager="test")
+        source = {
+            "url": f"oci://{registry.server.host}/shop/web",
+            "insecure": True,
+            "secret": {"name": "login"},
+        }
+        web = deployment(replicas=0)
+        web["spec"]["template"]["spec"]["containers"][0]["image"] = f"{IMAGE}:1"
+        image = {"name": IMAGE, "oci": source, "semver": "1.x", "interval": "1s"}
+        await releases.apply({"source": inline(web), "images": [image]})
+        await releases.until(chose("1.0.0"))
+        await releases.object(DEPLOYMENTS, "web", runs("1.0.0", first))
+
+        # The tag is moved: what it stands for is followed.
+        moved = registry.manifest({"number": 3}, "1.0.0")
+        await releases.object(DEPLOYMENTS, "web", runs("1.0.0", moved))
+
+    assert "hunter2" not in str(await releases.get())

@@ -107,6 +107,15 @@ def test_a_tag_that_moved_is_followed_unless_what_it_stands_for_is_held():
     assert (held.digest, held.reason) == ("sha256:1.0.0", "kept: 1.0.0 is held")
 
 
+def test_a_digest_that_is_not_known_is_asked_for_while_the_present_choice_stands():
+    there = {"1.0.0": "sha256:1.0.0", "1.1.0": None}
+    first, later = choose(ONE, there, None, {}.get), choose(ONE, there, present("1.0.0"), {}.get)
+
+    assert (first.outcome, first.tags) == (None, ("1.1.0",))
+    assert isinstance(later.outcome, Choice)
+    assert (later.outcome.tag, later.tags) == ("1.0.0", ("1.1.0",))
+
+
 def test_nothing_matches_or_everything_is_held():
     assert judged(ONE, tags("2.0.0")).outcome == Nothing(matching=False)
     assert judged(GATED, tags("1.0.0"), **{"1_0_0": BAD}).outcome == Nothing(
@@ -162,10 +171,16 @@ def test_a_choice_never_comes_before_the_present_one_while_that_is_there(names, 
         ({"semver": "1.x", "name": "web:1"}, "spec.images[0].name"),
         ({"semver": "1.x", "repository": "arn:aws:s3:::bucket"}, "spec.images[0].repository"),
         ({"semver": "1.x", "maxSeverity": "high"}, "spec.images[0].maxSeverity"),
+        ({"semver": "1.x", "oci": {"url": "oci://example.com/web"}}, "spec.images[0]"),
+        (
+            {"semver": "1.x", "repository": None, "oci": {"url": "oci://e.com/web"}, "maxSeverity": "LOW"},
+            "spec.images[0]",
+        ),
     ],
 )
 def test_what_cannot_be_a_policy_is_refused_with_its_field(change, field):
     image = {"name": "registry.example.com/web", "repository": "shop/web", **change}
+    image = {key: value for key, value in image.items() if value is not None}
     spec = {"source": {"inline": {"files": {"a.yaml": "{}"}}}, "images": [image]}
 
     with pytest.raises(Invalid) as caught:

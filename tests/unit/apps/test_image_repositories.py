@@ -7,6 +7,7 @@ import pytest
 
 from pierhead.apps.images import repositories as module
 from pierhead.apps.images.choice import Scan
+from pierhead.apps.images.registries import EcrImages
 from pierhead.apps.images.repositories import Place, Repositories
 from pierhead.aws.errors import NotFound, Unavailable
 from pierhead.aws.identity import OPERATOR, AwsIdentity
@@ -59,7 +60,7 @@ class Followers:
 
     def look(self, ecr, user=ONE, place=PLACE, *, force=False):
         self.all.keep(user, [place])
-        return self.all.look(place, ecr, user=user, interval=100, force=force)
+        return self.all.look(place, EcrImages(ecr, place.repository), user=user, interval=100, force=force)
 
     async def rest(self):
         """Until no look is under way."""
@@ -164,7 +165,7 @@ async def test_scans_are_asked_for_what_choices_rest_on(followers):
     followers.look(ecr)
     await followers.rest()
     followers.woken.clear()
-    followers.all.rests_on(PLACE, ONE, ["1", "2", "gone"])
+    followers.all.rests_on(PLACE, ONE, scans=["1", "2", "gone"])
     await followers.rest()
 
     assert followers.look(ecr).scans == {
@@ -173,7 +174,7 @@ async def test_scans_are_asked_for_what_choices_rest_on(followers):
     }
     assert followers.woken == [ONE]
 
-    followers.all.rests_on(PLACE, ONE, ["1", "2"])
+    followers.all.rests_on(PLACE, ONE, scans=["1", "2"])
     await followers.rest()
 
     assert ecr.calls.count("describe_image_scan_findings") == 2
@@ -184,7 +185,7 @@ async def test_more_scans_than_one_look_asks_for_come_one_look_later(followers, 
     ecr = Ecr(**{f"t{number}": str(number) for number in range(8)})
     followers.look(ecr)
     await followers.rest()
-    followers.all.rests_on(PLACE, ONE, list(ecr.tags.values()))
+    followers.all.rests_on(PLACE, ONE, scans=list(ecr.tags.values()))
     await followers.rest()
 
     assert len(followers.look(ecr).scans) == 8
@@ -199,3 +200,53 @@ async def test_who_follows_nothing_any_more_costs_no_look(followers):
     await asyncio.sleep(0.05)
 
     assert len(ecr.calls) == 1
+
+
+class Plain:
+    """A registry that tells a tag's digest only for the asking."""
+
+    def __init__(self, **tags: str) -> None:
+        self.all = tags
+        self.calls: list[str] = []
+
+    async def tags(self):
+        self.calls.append("tags")
+        return dict.fromkeys(self.all)
+
+    async def digest(self, tag):
+        self.calls.append(tag)
+        return self.all[tag]
+
+
+async def test_digests_are_asked_for_what_choices_rest_on(followers):
+    registry, place = (
+        Plain(a="1", b="2", c="3"),
+        Place("nobody", "", Repository("https:oci://example.com/web")),
+    )
+
+    def look(*, force=False):
+        followers.all.keep(ONE, [place])
+        return followers.all.look(place, registry, user=ONE, interval=100, force=force)
+
+    look()
+    await followers.rest()
+    followers.all.rests_on(place, ONE, scans=(), tags=["b"])
+    await followers.rest()
+
+    assert look().tags == {"a": None, "b": "2", "c": None}
+    assert registry.calls == ["tags", "tags", "b"]
+
+    # A tag that is moved is noticed at the next look.
+    followers.woken.clear()
+    registry.all["b"] = "9"
+    look(force=True)
+    await followers.rest()
+
+    assert look().tags["b"] == "9"
+    assert followers.woken == [ONE]
+
+    # What it rested on before is known, and asks for nothing.
+    followers.all.rests_on(place, ONE, scans=(), tags=["b"])
+    await followers.rest()
+
+    assert registry.calls == ["tags", "tags", "b", "tags", "b"]

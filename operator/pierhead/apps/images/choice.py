@@ -63,51 +63,95 @@ class Judged:
     """What came of a policy, and the images whose scans it rests on."""
 
     outcome: Choice | Nothing | None
-    """None while the scan of the only candidate is not known."""
+    """None while the only candidate's digest or scan is not known."""
 
     scans: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """The tags whose digests it rests on."""
 
 
 def choose(
     policy: ImageUpdate,
-    tags: Mapping[str, str],
+    tags: Mapping[str, str | None],
     present: Choice | None,
     scan_of: Callable[[str], Scan | None],
 ) -> Judged:
-    """`tags` are the repository's, with their digests; `present` is the choice in force."""
+    """`tags` are the repository's, with their digests if known; `present` is the choice in force."""
     ordered = candidates(policy, tags)
-    if present is not None and present.tag not in ordered:
-        present = None
-    held: list[Held] = []
-    asked: list[str] = []
+    search = _Search(policy, tags, present if present and present.tag in ordered else None, scan_of)
     for tag in ordered:
-        digest = tags[tag]
-        if present is not None and (tag, digest) == (present.tag, present.digest):
-            return Judged(_kept(policy, present, held), tuple(asked))
-        reason: str | None = None
-        if policy.max_severity is not None:
-            asked.append(digest)
-            scan = scan_of(digest)
-            if scan is None:
-                return Judged(_kept(policy, present, held) if present else None, tuple(asked))
-            reason = objection(scan, policy.max_severity)
-        if reason is None:
-            return Judged(Choice(tag, digest, _praise(policy, held), tuple(held)), tuple(asked))
-        held.append(Held(tag, reason))
-        if present is not None and tag == present.tag:
-            return Judged(_kept(policy, present, held), tuple(asked))
-        if len(held) == HELD_LIMIT:
+        judged = search.judge(tag)
+        if judged is not None:
+            return judged
+        if len(search.held) == HELD_LIMIT:
             break
-    if present is not None:
-        return Judged(_kept(policy, present, held), tuple(asked))
-    return Judged(Nothing(matching=bool(ordered), held=tuple(held)), tuple(asked))
+    return search.ended(matching=bool(ordered))
+
+
+class _Search:
+    """A look at one tag after the other, the best first."""
+
+    def __init__(
+        self,
+        policy: ImageUpdate,
+        tags: Mapping[str, str | None],
+        present: Choice | None,
+        scan_of: Callable[[str], Scan | None],
+    ) -> None:
+        self._policy = policy
+        self._tags = tags
+        self._present = present
+        self._scan_of = scan_of
+        self._asked: list[str] = []
+        self._looked: list[str] = []
+        self.held: list[Held] = []
+
+    def judge(self, tag: str) -> Judged | None:
+        """What comes of the search where it ends with this tag; None where the tag is held."""
+        self._looked.append(tag)
+        digest, present = self._tags[tag], self._present
+        if digest is None or (present is not None and (tag, digest) == (present.tag, present.digest)):
+            return self._stay()
+        if self._policy.max_severity is not None:
+            self._asked.append(digest)
+            scan = self._scan_of(digest)
+            if scan is None:
+                return self._stay()
+            reason = objection(scan, self._policy.max_severity)
+            if reason is not None:
+                self.held.append(Held(tag, reason))
+                return self._stay() if present is not None and tag == present.tag else None
+        return self._judged(Choice(tag, digest, self._praise(), tuple(self.held)))
+
+    def ended(self, *, matching: bool) -> Judged:
+        """What comes of a search that found nothing."""
+        if self._present is not None:
+            return self._stay()
+        return self._judged(Nothing(matching=matching, held=tuple(self.held)))
+
+    def _stay(self) -> Judged:
+        """The present choice, if there is one, or to wait for an answer."""
+        if self._present is None:
+            return self._judged(None)
+        reason = f"kept: {self.held[0].tag} is held" if self.held else self._praise()
+        return self._judged(Choice(self._present.tag, self._present.digest, reason, tuple(self.held)))
+
+    def _judged(self, outcome: Choice | Nothing | None) -> Judged:
+        return Judged(outcome, tuple(self._asked), tuple(self._looked))
+
+    def _praise(self) -> str:
+        semver = self._policy.semver
+        which = f"highest version in {semver}" if semver is not None else "last tag that matches"
+        return f"{which} that is not held" if self.held else which
 
 
 def candidates(policy: ImageUpdate, tags: Iterable[str]) -> list[str]:
     """The tags that match, the best first."""
     if policy.semver is not None:
         allowed = _parsed(policy.semver)
-        versions = [(version, tag) for tag in tags if (version := Version.parse(tag)) is not None]
+        # A tag has no `+`: `_` is written for it.
+        parsed = ((Version.parse(tag.replace("_", "+")), tag) for tag in tags)
+        versions = [(version, tag) for version, tag in parsed if version is not None]
         return [tag for version, tag in sorted(versions, reverse=True) if allowed.allows(version)]
     assert policy.regexp is not None, "the model holds exactly one"  # noqa: S101
     return _matching(policy.regexp, tags)
@@ -145,13 +189,3 @@ def _matching(regexp: TagPattern, tags: Iterable[str]) -> list[str]:
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> VersionRange:
     return VersionRange(text)
-
-
-def _praise(policy: ImageUpdate, held: list[Held]) -> str:
-    which = f"highest version in {policy.semver}" if policy.semver is not None else "last tag that matches"
-    return f"{which} that is not held" if held else which
-
-
-def _kept(policy: ImageUpdate, present: Choice, held: list[Held]) -> Choice:
-    reason = f"kept: {held[0].tag} is held" if held else _praise(policy, held)
-    return Choice(present.tag, present.digest, reason, tuple(held))

@@ -13,9 +13,10 @@ from random import Random
 import structlog
 
 from pierhead.apps.images.choice import Scan
-from pierhead.aws.images import Repository, read_scan, read_tags
+from pierhead.apps.images.registries import Registry
+from pierhead.aws.images import Repository
 from pierhead.aws.queues import AwsEvent
-from pierhead.aws.session import AwsClient, AwsIdentity
+from pierhead.aws.session import AwsIdentity
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError, Transient
 from pierhead.engine.reconciler import Wake
@@ -42,8 +43,12 @@ _log = structlog.get_logger(__name__)
 class Place:
     """What may share a look."""
 
-    identity: AwsIdentity
+    identity: AwsIdentity | str
+    """Of ECR's API, or the fingerprint of what another registry is asked with."""
+
     region: str
+    """Empty outside of AWS."""
+
     repository: Repository
 
 
@@ -51,15 +56,23 @@ class Place:
 class View:
     """A repository as it was seen last; `tags` is None before the first look."""
 
-    tags: Mapping[str, str] | None
+    tags: Mapping[str, str | None] | None
     scans: Mapping[str, Scan]
     failure: ReconcileError | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a user's choice rests on."""
+
+    scans: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class _Followed:
-    client: AwsClient
-    tags: dict[str, str] | None = None
+    registry: Registry
+    tags: dict[str, str | None] | None = None
     scans: dict[str, Scan] = field(default_factory=dict)
     failure: ReconcileError | None = None
     began: float = float("-inf")
@@ -67,8 +80,8 @@ class _Followed:
     task: asyncio.Task[None] | None = None
     again: bool = False
     """Whether something moved while a look was under way."""
-    users: dict[ObjectKey, set[str]] = field(default_factory=dict)
-    """Who follows, and the images whose scans each rests on."""
+    users: dict[ObjectKey, _Wanted] = field(default_factory=dict)
+    """Who follows."""
 
 
 class Repositories:
@@ -107,22 +120,30 @@ class Repositories:
         if kept:
             self._places[user] = kept
 
-    def look(self, place: Place, client: AwsClient, *, user: ObjectKey, interval: float, force: bool) -> View:
+    def look(
+        self, place: Place, registry: Registry, *, user: ObjectKey, interval: float, force: bool
+    ) -> View:
         """The repository as last seen; begins another look if one is due. The user has to `keep` it."""
-        followed = self._followed.setdefault(place, _Followed(client))
-        followed.users.setdefault(user, set())
+        followed = self._followed.setdefault(place, _Followed(registry))
+        followed.users.setdefault(user, _Wanted())
         pause = interval * _EARLY if followed.failure is None else RETRY_SECONDS
         if force or self._monotonic() >= followed.began + pause:
-            self._begin(followed, place)
+            self._begin(followed)
         return View(followed.tags, followed.scans, followed.failure)
 
-    def rests_on(self, place: Place, user: ObjectKey, digests: Iterable[str]) -> None:
-        """Says on which images' scans a user's choice rests; those that are not known are asked for."""
+    def rests_on(
+        self, place: Place, user: ObjectKey, *, scans: Iterable[str], tags: Iterable[str] = ()
+    ) -> None:
+        """Says on which images' scans and which tags' digests a user's choice rests; unknown ones are asked
+        for.
+        """
         followed = self._followed[place]
-        before, after = followed.users.get(user, set()), set(digests)
+        before, after = followed.users.get(user, _Wanted()), _Wanted(frozenset(scans), frozenset(tags))
         followed.users[user] = after
-        if not after - before <= followed.scans.keys():
-            self._begin(followed, place)
+        known = followed.tags or {}
+        unknown = any(known.get(tag) is None for tag in after.tags - before.tags)
+        if unknown or not after.scans - before.scans <= followed.scans.keys():
+            self._begin(followed)
 
     def looking(self, user: ObjectKey) -> bool:
         """Whether a look at anything this user follows is under way."""
@@ -141,33 +162,35 @@ class Repositories:
                 and place.region == event.region
                 and theirs.account in {None, event.account}
             ):
-                self._begin(followed, place, after=GATHER_SECONDS)
+                self._begin(followed, after=GATHER_SECONDS)
 
-    def _begin(self, followed: _Followed, place: Place, *, after: float = 0) -> None:
+    def _begin(self, followed: _Followed, *, after: float = 0) -> None:
         followed.began = self._monotonic()
         if followed.task is not None:
             followed.again = True
             return
-        followed.task = asyncio.create_task(self._run(followed, place, after))
+        followed.task = asyncio.create_task(self._run(followed, after))
 
-    async def _run(self, followed: _Followed, place: Place, after: float) -> None:
+    async def _run(self, followed: _Followed, after: float) -> None:
         try:
             if after:
                 await asyncio.sleep(after * self._random.uniform(0.8, 1.2))
             while True:
                 followed.again = False
-                await self._refresh(followed, place)
+                await self._refresh(followed)
                 if not followed.again:
                     return
         finally:
             followed.task = None
 
-    async def _refresh(self, followed: _Followed, place: Place) -> None:
+    async def _refresh(self, followed: _Followed) -> None:
         before = (followed.tags, followed.scans, str(followed.failure))
         failure: ReconcileError | None = None
         try:
-            tags = await read_tags(followed.client, place.repository)
-            followed.scans = await self._scans(followed, place, set(tags.values()))
+            tags = await followed.registry.tags()
+            for tag in _asked(followed, tags):
+                tags[tag] = await followed.registry.digest(tag)
+            followed.scans = await self._scans(followed, {digest for digest in tags.values() if digest})
             followed.tags = tags
         except ReconcileError as error:
             failure = error
@@ -182,13 +205,18 @@ class Repositories:
             for user in list(followed.users):
                 self._wake(user)
 
-    async def _scans(self, followed: _Followed, place: Place, present: set[str]) -> dict[str, Scan]:
-        wanted = set().union(*followed.users.values()) & present
+    async def _scans(self, followed: _Followed, present: set[str]) -> dict[str, Scan]:
+        wanted = {digest for user in followed.users.values() for digest in user.scans} & present
         found = {digest: scan for digest, scan in followed.scans.items() if digest in wanted}
         # Those that somebody waits for come first.
         asked = sorted(wanted, key=lambda digest: (digest in found, digest))[:SCANS_LIMIT]
         for digest in asked:
-            report = await read_scan(followed.client, place.repository, digest)
-            found[digest] = Scan(report.finished, report.status, report.counts)
+            found[digest] = await followed.registry.scan(digest)
         followed.again = followed.again or not wanted <= found.keys()
         return found
+
+
+def _asked(followed: _Followed, tags: Mapping[str, str | None]) -> list[str]:
+    """The tags whose digests somebody needs, and that did not come with them."""
+    wanted = {tag for user in followed.users.values() for tag in user.tags}
+    return sorted(tag for tag in wanted if tag in tags and tags[tag] is None)

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pierhead.apps.aws import AwsScope
-from pierhead.apps.images.choice import Choice, Held, Nothing, choose
+from pierhead.apps.accesses import Accesses
+from pierhead.apps.aws import AwsScopes
+from pierhead.apps.images.choice import Choice, Held, Judged, Nothing, choose
 from pierhead.apps.images.pins import Pin
+from pierhead.apps.images.registries import EcrImages, OCIImages, Registry
 from pierhead.apps.images.repositories import Place, Repositories, View
+from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.images import ImageUpdate
+from pierhead.apps.model.sources import OCISource, Source
+from pierhead.apps.references import Reader
 from pierhead.apps.sources.fetcher import FETCHING
+from pierhead.apps.sources.oci import OCIFetcher
 from pierhead.aws.images import Repository
 from pierhead.aws.queues import EventQueue
 from pierhead.engine.outcome import Invalid, ReconcileError, Transient, Waiting
@@ -48,12 +54,16 @@ class ImageUpdates:
     def __init__(
         self,
         repositories: Repositories,
+        scopes: AwsScopes,
+        oci: OCIFetcher,
         clock: Callable[[], datetime],
         *,
         events: EventQueue | None = None,
     ) -> None:
         """`events` are ECR's, whose handler is `repositories.hint`; without them repositories are polled."""
         self._repositories = repositories
+        self._scopes = scopes
+        self._oci = oci
         self._clock = clock
         self._events = events
         self._listening: asyncio.Task[None] | None = None
@@ -79,84 +89,108 @@ class ImageUpdates:
         """Ends the following of an AppRelease that is gone, or names no images any more."""
         self._repositories.keep(user, ())
 
-    def choose(
+    async def choose(
         self,
         updates: Sequence[ImageUpdate],
-        scope: AwsScope,
-        user: ObjectKey,
+        aws: AwsAccess | None,
+        references: Reader,
         *,
         told: Sequence[Mapping[str, Any]],
         interval: float,
         force: bool,
     ) -> Chosen:
-        """The choice for each image; `told` is `status.images`.
+        """The choice for each image; `told` is `status.images`, and Secrets are read through `references`.
 
         Raises Waiting until a repository was seen or scanned; Invalid and Denied naming the field; what a
         look raised, where no choice is known at all.
         """
+        user = references.user
         known = {entry["name"]: entry for entry in told}
-        places = [
-            self._place(update, scope, at=f"spec.images[{index}].repository")
+        found = [
+            await self._place(update, aws, references, at=f"spec.images[{index}]")
             for index, update in enumerate(updates)
         ]
+        places = [place for place, _ in found]
         self._repositories.keep(user, places)
         # All are looked at before any of them ends the reconcile: their first looks go on together.
         views = [
             self._repositories.look(
                 place,
-                scope.client("ecr", region=place.region),
+                registry,
                 user=user,
                 interval=seconds(update.interval) if update.interval else interval,
                 force=force,
             )
-            for update, place in zip(updates, places, strict=True)
+            for update, (place, registry) in zip(updates, found, strict=True)
         ]
-        rests: dict[Place, set[str]] = {place: set() for place in places}
+        rests: dict[Place, list[Judged]] = {place: [] for place in places}
         status: list[Mapping[str, Any]] = []
         error: ReconcileError | None = None
         for index, (update, place, view) in enumerate(zip(updates, places, views, strict=True)):
             try:
-                entry, scans = self._one(update, view, known.get(update.name), at=f"spec.images[{index}]")
+                entry, judged = self._one(update, view, known.get(update.name), at=f"spec.images[{index}]")
             except _Unsettled as unsettled:
                 error = error or unsettled.cause
-                rests[place].update(unsettled.scans)
+                rests[place].append(unsettled.judged)
             else:
                 status.append(entry)
-                rests[place].update(scans)
-        for place, digests in rests.items():
-            self._repositories.rests_on(place, user, digests)
+                rests[place].append(judged)
+        for place, judgements in rests.items():
+            self._repositories.rests_on(
+                place,
+                user,
+                scans=[digest for judged in judgements for digest in judged.scans],
+                tags=[tag for judged in judgements for tag in judged.tags],
+            )
         if error is not None:
             raise error
         pins = tuple(Pin(entry["name"], entry["tag"], entry["digest"]) for entry in status)
         failure = next((view.failure for view in views if view.failure is not None), None)
         return Chosen(pins, tuple(status), failure)
 
-    def _place(self, update: ImageUpdate, scope: AwsScope, *, at: str) -> Place:
+    async def _place(
+        self, update: ImageUpdate, aws: AwsAccess | None, references: Reader, *, at: str
+    ) -> tuple[Place, Registry]:
+        if update.oci is not None:
+            oci = OCISource(
+                url=update.oci.url, tag="any", secret=update.oci.secret, insecure=update.oci.insecure
+            )
+            accesses = Accesses(references, self._scopes)
+            _, access = await accesses.of(Source(oci=oci), aws, at=at)
+            name = f"{'http' if oci.insecure else 'https'}:{oci.url}"
+            place = Place(access.fingerprint, "", Repository(name))
+            return place, OCIImages(self._oci.repository(oci, access))
+        assert update.repository is not None, "the model holds exactly one"  # noqa: S101
+        scope = await self._scopes.of(aws, references)
         repository = Repository.parse(update.repository)
-        scope.check("repository", repository.arn or repository.name, field=at)
+        scope.check("repository", repository.arn or repository.name, field=f"{at}.repository")
         region = repository.region or scope.region
         if region != scope.region:
-            scope.check("region", region, field=at)
-        return Place(scope.identity, region, repository)
+            scope.check("region", region, field=f"{at}.repository")
+        place = Place(scope.identity, region, repository)
+        return place, EcrImages(scope.client("ecr", region=region), repository)
 
     def _one(
         self, update: ImageUpdate, view: View, told: Mapping[str, Any] | None, *, at: str
-    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    ) -> tuple[Mapping[str, Any], Judged]:
+        where = f"{at}.repository" if update.oci is None else f"{at}.oci.url"
         policy = _policy_digest(update)
         if view.tags is None:
             if told is not None and told["policy"] == policy:
-                return told, ()
+                return told, Judged(None)
             if view.failure is not None:
-                raise _Unsettled(_placed(view.failure, f"{at}.repository"))
+                raise _Unsettled(_placed(view.failure, where))
             raise _Unsettled(Waiting("looking at the image's repository", reason=FETCHING))
         present = _choice(told) if told is not None else None
         judged = choose(update, view.tags, present, view.scans.get)
         outcome = judged.outcome
         if outcome is None:
-            raise _Unsettled(Waiting("asking for the image's scan", reason=FETCHING), judged.scans)
+            if view.failure is not None:
+                raise _Unsettled(_placed(view.failure, where), judged)
+            raise _Unsettled(Waiting("asking about the image", reason=FETCHING), judged)
         if isinstance(outcome, Nothing):
-            raise _Unsettled(_nothing(outcome, at), judged.scans)
-        return self._status(update.name, policy, outcome, told), judged.scans
+            raise _Unsettled(_nothing(outcome, at), judged)
+        return self._status(update.name, policy, outcome, told), judged
 
     def _status(
         self, name: str, policy: str, choice: Choice, told: Mapping[str, Any] | None
@@ -180,10 +214,10 @@ class ImageUpdates:
 class _Unsettled(Exception):
     """An image that nothing can be chosen for now."""
 
-    def __init__(self, cause: ReconcileError, scans: tuple[str, ...] = ()) -> None:
+    def __init__(self, cause: ReconcileError, judged: Judged | None = None) -> None:
         super().__init__(str(cause))
         self.cause = cause
-        self.scans = scans
+        self.judged = judged or Judged(None)
 
 
 def _policy_digest(update: ImageUpdate) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from pierhead.apps.model.scalars import SecretName
+from pierhead.apps.model.sources import OCIURL
 from pierhead.model import Duration, Model, Rule, exactly_one
 from pierhead.versions import VersionRange
 
@@ -38,6 +40,19 @@ def _range(text: str) -> str:
     return text
 
 
+RepositoryName = Annotated[
+    str,
+    StringConstraints(
+        min_length=2,
+        max_length=512,
+        pattern=(
+            r"^([a-z0-9][a-z0-9._/-]*|arn:aws[a-z-]*:ecr:[a-z0-9-]+:[0-9]{12}:repository/[a-z0-9._/-]+"
+            r"|[0-9]{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9.-]+/[a-z0-9._/-]+)$"
+        ),
+    ),
+]
+
+
 class TagPattern(Model):
     """Tags that match a regular expression."""
 
@@ -49,10 +64,32 @@ class TagPattern(Model):
     """How matching tags are ordered; the last one wins. Defaults to Alphabetical."""
 
 
+class ImageRegistry(Model):
+    """A repository of any OCI registry."""
+
+    url: OCIURL
+    """Repository, such as `oci://ghcr.io/acme/web`. One of ECR is asked as the identity of `spec.aws`."""
+
+    secret: SecretName | None = None
+    """Secret of type kubernetes.io/dockerconfigjson, or with `username` and `password`; and `ca.crt`, a
+    certificate authority to trust beside the public ones."""
+
+    insecure: bool = False
+    """Whether the registry is asked over plain http. Defaults to false."""
+
+
 class ImageUpdate(Model):
     """One image, and which of its repository's tags it is to have: `semver` or `regexp`."""
 
-    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("semver", "regexp"),)
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("semver", "regexp"),
+        exactly_one("repository", "oci"),
+        Rule(
+            "!has(self.maxSeverity) || has(self.repository)",
+            "maxSeverity needs repository: only ECR has scans",
+            lambda image: image.max_severity is None or image.repository is not None,
+        ),
+    )
 
     name: Annotated[
         str,
@@ -62,18 +99,11 @@ class ImageUpdate(Model):
     ]
     """The image as it is rendered, without tag and digest; containers that have it get the chosen one."""
 
-    repository: Annotated[
-        str,
-        StringConstraints(
-            min_length=2,
-            max_length=512,
-            pattern=(
-                r"^([a-z0-9][a-z0-9._/-]*|arn:aws[a-z-]*:ecr:[a-z0-9-]+:[0-9]{12}:repository/[a-z0-9._/-]+"
-                r"|[0-9]{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9.-]+/[a-z0-9._/-]+)$"
-            ),
-        ),
-    ]
+    repository: RepositoryName | None = None
     """The ECR repository whose tags are followed: its name, ARN or URI."""
+
+    oci: ImageRegistry | None = None
+    """A repository of another registry whose tags are followed."""
 
     semver: Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_range)] | None = (
         None

@@ -27,6 +27,12 @@ GitURL = Annotated[
         pattern=r"^(https|file)://[!-~]+$|^ssh://([0-9A-Za-z_][0-9A-Za-z._-]*@)?[0-9A-Za-z][0-9A-Za-z.-]*(:[0-9]+)?/[!-~]+$",
     ),
 ]
+OCIURL = Annotated[
+    str,
+    StringConstraints(
+        max_length=512, pattern=r"^oci://[0-9A-Za-z][0-9A-Za-z.-]*(:[0-9]+)?(/[0-9a-z]+([._-]+[0-9a-z]+)*)+$"
+    ),
+]
 HTTPURL = Annotated[str, StringConstraints(min_length=9, max_length=1024, pattern=r"^https?://[!-~]+$")]
 
 
@@ -159,13 +165,7 @@ class OCISource(Model):
         at_most_one("digest", "semver"),
     )
 
-    url: Annotated[
-        str,
-        StringConstraints(
-            max_length=512,
-            pattern=r"^oci://[0-9A-Za-z][0-9A-Za-z.-]*(:[0-9]+)?(/[0-9a-z]+([._-]+[0-9a-z]+)*)+$",
-        ),
-    ]
+    url: OCIURL
     """Repository, such as `oci://111122223333.dkr.ecr.eu-west-1.amazonaws.com/charts/shop`. One of ECR is
     read as the identity of `spec.aws`, unless `secret` holds a password."""
 

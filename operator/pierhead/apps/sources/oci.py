@@ -56,7 +56,7 @@ class OCIFetcher:
         fresh = known if known is not None and self._store.find(known.digest) is not None else None
         if fresh is not None and source.tag is None and source.semver is None:
             return fresh
-        repository = self._repository(source, access)
+        repository = self.repository(source, access)
         name, digest = await _resolve(repository, source)
         revision = f"{name}@{digest}" if name else digest
         if fresh is not None and fresh.entity_tag == digest:
@@ -90,7 +90,8 @@ class OCIFetcher:
 
         return self._store.put(digest, write)
 
-    def _repository(self, source: OCISource, access: Access) -> Repository:
+    def repository(self, source: OCISource, access: Access) -> Repository:
+        """The repository that a source names, with its token if it was asked before."""
         key = (source.url, access.fingerprint, source.insecure)
         found = self._repositories.get(key)
         if found is None:
