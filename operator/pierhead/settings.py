@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     """The renderer's program."""
 
     renderer_processes: int = Field(default=2, ge=1, le=32)
-    """Renderer processes, which is also the most renders under way."""
+    """Most renderer processes, and renders under way: one is always there, others while renders wait."""
 
     renderer_memory_mib: int = Field(default=256, ge=64)
     """Memory limit of one renderer process."""

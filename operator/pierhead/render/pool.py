@@ -34,6 +34,11 @@ _BUSY_SHARE = 0.1
 _BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 10.0
 
+# A renderer takes some 30 MiB and renders hundreds of charts a second: another is only worth it where some
+# take long, and no longer than they do.
+_PATIENCE_SECONDS = 0.25
+_REST_SECONDS = 600.0
+
 # An idle process keeps some 15 MiB, and up to 48 MiB of what it may need again.
 _KEPT_MIB = 96
 
@@ -50,6 +55,8 @@ class _Slot:
 class RendererPool:
     """Renders with `processes` child processes of at most `memory_mib` each, `deadline_seconds` a request.
 
+    One of them is there from the start; each other is started when a request has waited for `patience`
+    seconds, and ended once none has had to wait for ten minutes.
     A process that keeps more than `kept_mib` after a request is replaced.
     Waiting for a process, and for the answer of a `lookup`, does not count towards the deadline.
     The event loop's thread must live as long as the pool: its end is what ends orphaned processes.
@@ -63,6 +70,7 @@ class RendererPool:
         memory_mib: int = 256,
         deadline_seconds: float = 30,
         kept_mib: int = _KEPT_MIB,
+        patience: float = _PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
@@ -72,7 +80,10 @@ class RendererPool:
         self._clock = clock
         self._slots = [_Slot() for _ in range(processes)]
         self._idle = list(self._slots)
-        self._turns = asyncio.Semaphore(processes)
+        self._patience = patience
+        self._open = 1
+        self._turns = asyncio.Semaphore(self._open)
+        self._crowded_at = clock()
         self._numbers = count(1)
         self._ending: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -90,16 +101,14 @@ class RendererPool:
         return tuple(slot.process.pid for slot in self._slots if slot.process and slot.process.alive)
 
     async def start(self) -> None:
-        """Starts all processes, so that a renderer that cannot run is known at once.
+        """Starts the first process, so that a renderer that cannot run is known at once.
 
         Raises RendererCrashed then.
         """
-        starts = [asyncio.create_task(self._running(slot)) for slot in self._slots]
         try:
-            await asyncio.gather(*starts)
+            await self._running(self._slots[0])
         except BaseException:
             await self.stop()
-            await asyncio.gather(*starts, return_exceptions=True)
             raise
 
     async def stop(self) -> None:
@@ -118,13 +127,35 @@ class RendererPool:
         """
         identifier = str(next(self._numbers))
         encoded = await self._encode(identifier, request, lookup=lookup is not None)
-        async with self._turns:
-            slot = self._take()
-            try:
-                lines = await self._exchange(slot, request, encoded, lookup)
-            finally:
-                self._idle.append(slot)
+        await self._turn()
+        slot = self._take()
+        try:
+            lines = await self._exchange(slot, request, encoded, lookup)
+        finally:
+            self._give_back(slot)
         return decode_answer(identifier, lines)
+
+    async def _turn(self) -> None:
+        """Returns when it is this request's turn; the longer that takes, the more processes there are."""
+        impatient = asyncio.get_running_loop().call_later(self._patience, self._widen)
+        try:
+            await self._turns.acquire()
+        finally:
+            impatient.cancel()
+
+    def _widen(self) -> None:
+        self._crowded_at = self._clock()
+        if self._open < len(self._slots):
+            self._open += 1
+            self._turns.release()
+
+    def _give_back(self, slot: _Slot) -> None:
+        self._idle.append(slot)
+        if self._open > 1 and self._clock() - self._crowded_at > _REST_SECONDS:
+            self._open -= 1
+            self._discard_later(slot)
+        else:
+            self._turns.release()
 
     async def _encode(self, identifier: str, request: RenderRequest, *, lookup: bool) -> bytes:
         texts: dict[str, Any] = {

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,26 @@ from pathlib import Path
 from pierhead.render import Chart, Release, RendererPool, RenderRequest
 
 async def main():
-    async with RendererPool(Path(sys.argv[1]), processes=2) as pool:
+    request = RenderRequest(chart=Chart(Path(sys.argv[2]), Release("demo", "shop")))
+    async with RendererPool(Path(sys.argv[1]), processes=2, patience=0) as pool, asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(pool.render(request))
+        while len(pool.pids) < 2:
+            await asyncio.sleep(0.01)
         print(*pool.pids, flush=True)
-        await pool.render(RenderRequest(chart=Chart(Path(sys.argv[2]), Release("demo", "shop"))))
 
 asyncio.run(main())
 """
+
+
+@dataclass
+class Clock:
+    """Stands still but for what a test adds."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def program(folder: Path, text: str) -> Path:
@@ -66,6 +81,26 @@ async def test_a_program_that_is_no_renderer_is_told_at_the_start(
     with pytest.raises(RendererCrashed, match=message):
         await pool.start()
     assert pool.pids == ()
+
+
+async def test_more_processes_are_there_while_requests_wait_and_no_longer(
+    renderer_path: Path, tmp_path: Path
+) -> None:
+    clock = Clock()
+    async with RendererPool(renderer_path, processes=3, patience=0, clock=clock) as pool:
+        (first,) = pool.pids
+        for _ in range(3):
+            assert (await pool.render(GOOD)).objects
+        assert pool.pids == (first,), "nobody had to wait"
+        await asyncio.gather(*(pool.render(GOOD) for _ in range(20)))
+        assert len(pool.pids) == 3
+        clock.seconds += 599
+        await pool.render(GOOD)
+        assert len(pool.pids) == 3
+        clock.seconds += 2
+        for left in (2, 1, 1):
+            assert (await pool.render(GOOD)).objects
+            assert len(pool.pids) == left
 
 
 async def test_a_renderer_that_keeps_crashing_is_started_ever_more_slowly(tmp_path: Path) -> None:

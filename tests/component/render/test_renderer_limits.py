@@ -65,7 +65,7 @@ async def test_a_template_that_runs_for_ever_costs_its_process(hasty: RendererPo
         await hasty.render(of_template(tmp_path, FOR_EVER))
     assert caught.value.terminal
     assert caught.value.reason == "RenderTimeout"
-    assert len(before & set(hasty.pids)) == 1
+    assert not before & set(hasty.pids)
     assert (await hasty.render(GOOD)).objects
 
 
@@ -251,7 +251,8 @@ async def test_fifty_at_once_over_two_processes_all_get_their_own_answer(rendere
             if item.object["kind"] == "Deployment"
         ]
         assert counts == list(range(50))
-        assert pool.pids == pids
+        assert len(pool.pids) <= 2
+        assert set(pids) <= set(pool.pids), "none was lost"
 
 
 async def test_requests_are_served_in_the_order_they_came(renderer_path: Path) -> None:
@@ -268,12 +269,12 @@ async def test_requests_are_served_in_the_order_they_came(renderer_path: Path) -
 
 
 async def test_stopping_ends_requests_and_processes(renderer_path: Path, tmp_path: Path) -> None:
-    pool = RendererPool(renderer_path, processes=2)
+    pool = RendererPool(renderer_path, processes=2, patience=0)
     await pool.start()
-    pids = pool.pids
     endless = of_template(tmp_path, FOR_EVER)
     requests = [asyncio.create_task(pool.render(endless)) for _ in range(5)]
-    await eventually(lambda: sum(cpu_ticks(pid) > 5 for pid in pids) == 2)
+    await eventually(lambda: sum(cpu_ticks(pid) > 5 for pid in pool.pids) == 2)
+    pids = pool.pids
     await pool.stop()
     assert not any(running(pid) for pid in pids)
     ends = await asyncio.gather(*requests, return_exceptions=True)
