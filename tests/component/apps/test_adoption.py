@@ -12,7 +12,7 @@ from pierhead.kube.resources import (
     SECRETS,
     ResourceType,
 )
-from support.app_sources import chart_files
+from support.app_sources import ChartRepository, chart_files, packaged
 from support.objects import definition, served
 from support.releases import condition, deployment
 from support.renders import write_tree
@@ -91,6 +91,12 @@ async def test_what_would_restart_pods_is_shown_and_refused(releases, helm, pier
 
 async def test_a_chart_is_where_the_caller_says(releases, helm, pierhead, tmp_path):
     await installed(helm, releases, tmp_path)
+    async with ChartRepository.started() as charts:
+        charts.put("shop", "1.0.0", packaged(chart()))
+        fetched = ("--source-helm-repository", charts.url)
+        checked = await pierhead("adopt", "--from-helm", "shop", *fetched, "-o", "json")
+    assert {change["action"] for change in checked.json["changes"]} == {"Update"}
+    assert charts.requests == ["index.yaml", "shop-1.0.0.tgz"]
     address = ("--source-helm-repository", "https://charts.example.com/", "--source-secret", "login")
     told = await pierhead("adopt", "--from-helm", "shop", *address, "--no-check", "-o", "json")
     assert told.json["appRelease"]["spec"]["source"] == {
@@ -101,9 +107,8 @@ async def test_a_chart_is_where_the_caller_says(releases, helm, pierhead, tmp_pa
             "version": "1.0.0",
         }
     }
-    local = ("--local", str(tmp_path / "installed"))
-    checked = await pierhead("adopt", "--from-helm", "shop", *address, *local, "-o", "json")
-    assert {change["action"] for change in checked.json["changes"]} == {"Update"}
+    unreachable = await pierhead("adopt", "--from-helm", "shop", *address)
+    assert "Secret login is not here" in unreachable.errors
     unknown = await pierhead("adopt", "--from-helm", "shop")
     assert "Helm does not store where a chart came from" in unknown.errors
     assert (

@@ -3,6 +3,7 @@
 import base64
 import json
 
+from pierhead.cli.apps.views import is_current
 from pierhead.kube.resources import CONFIG_MAPS
 from support.app_sources import GitRepository, chart_files
 from support.releases import because, condition, config_map, deployment, inline
@@ -82,6 +83,20 @@ async def test_a_suspended_release_is_left_alone_until_it_is_resumed(controller,
     obj = await releases.get()
     assert "suspend" not in obj["spec"]
     assert condition(obj)["status"] == "True"
+
+
+async def test_a_rollback_goes_to_the_revision_before_and_is_kept(controller, releases, pierhead):
+    for value in ("1", "2"):
+        await releases.apply({"source": inline(config_map(a=value))})
+        await releases.until(lambda obj: condition(obj)["status"] == "True" and is_current(obj))
+    refused = await pierhead("rollback", "shop", "7")
+    assert refused.errors == "error: there is no revision 7; kept are 1, 2\n"
+    done = await pierhead("rollback", "shop")
+    assert (done.code, done.output) == (0, "AppRelease shop: revision 3 is revision 1 again\n"), done.errors
+    assert (await releases.object(CONFIG_MAPS, "one"))["data"] == {"a": "1"}
+    assert await releases.statuses() == ["superseded", "superseded", "deployed"]
+    history = (await pierhead("history", "shop", "-o", "json")).json
+    assert [entry["rollsBack"] for entry in history] == [None, None, 1]
 
 
 async def test_waiting_ends_with_its_own_code(releases, pierhead):

@@ -94,17 +94,26 @@ def _oci(fields: Fields, translation: Translation) -> dict[str, Any]:
 
 def _bucket(fields: Fields, translation: Translation) -> dict[str, Any]:
     provider = fields.take("provider", "generic")
-    if provider not in {"aws", "generic"}:
-        translation.warn(f"Bucket: provider {provider}: write spec.source.bucket for it yourself")
+    if provider == "gcp":
+        raise CommandError("a Bucket of provider gcp has no equal in an AppRelease")
     region = fields.take("region")
     if region:
         translation.spec.setdefault("aws", {})["region"] = region
-    endpoint = fields.take("endpoint", "")
+    endpoint = str(fields.take("endpoint", ""))
+    fields.without_equal("ignore", "files are not left out of a source")
+    made = {"name": fields.take("bucketName", ""), "prefix": fields.take("prefix")}
+    if provider == "azure":
+        account = endpoint.partition("://")[2].partition(".")[0]
+        secret = _secret(fields)
+        if secret:
+            translation.warn(
+                f"Secret {secret['name']} needs accountKey, sasKey, or tenantId and clientSecret"
+            )
+        return {"bucket": {**made, "azure": {"account": account, "secret": secret}}}
     if provider == "generic" and "amazonaws.com" not in endpoint:
         translation.warn(f"Bucket: the endpoint {endpoint} is not Amazon's: only S3 itself is read")
     fields.without_equal("secretRef", "an AppRelease reads S3 as spec.aws says, with no static key")
-    fields.without_equal("ignore", "files are not left out of a source")
-    return {"bucket": {"s3": {"bucket": fields.take("bucketName", ""), "prefix": fields.take("prefix")}}}
+    return {"bucket": made}
 
 
 def _helm_repository(fields: Fields, translation: Translation, chart: str, version: str) -> dict[str, Any]:

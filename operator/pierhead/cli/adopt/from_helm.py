@@ -12,7 +12,7 @@ from pierhead.cli.adopt.release import newest, restarts, translate
 from pierhead.cli.adopt.translation import Translation
 from pierhead.cli.apps import releases
 from pierhead.cli.apps.comparison import changes, planned
-from pierhead.cli.apps.local import Given
+from pierhead.cli.apps.given import Given
 from pierhead.cli.apps.rendering import NoCluster, Wanted, rendered
 from pierhead.cli.apps.show import documents_of
 from pierhead.cli.cluster import Cluster

@@ -20,10 +20,7 @@ from pierhead.cli.cluster import Cluster, Place, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import APP_RELEASES
-from pierhead.model import GROUP, RECONCILE_AT, seconds
-
-ROLLBACK_TO = f"{GROUP}/rollback-to"
-"""Annotation `<revision>@<time>`: one rollback for each distinct value."""
+from pierhead.model import RECONCILE_AT, ROLLBACK_TO, seconds
 
 
 def suspend(

@@ -15,7 +15,7 @@ from pierhead.cli import options
 from pierhead.cli.apps.comparison import changes, planned
 from pierhead.cli.apps.files import app_release_of, documents
 from pierhead.cli.apps.render import LocalOption, LocalOverlayOption, ValuesFromOption, given_of
-from pierhead.cli.apps.rendering import NoCluster, Wanted, rendered
+from pierhead.cli.apps.rendering import NoCluster, Wanted, pins_of, rendered
 from pierhead.cli.cluster import Cluster, Place, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.output import show
@@ -64,7 +64,8 @@ def diff(
             return await _referred(cluster, objects, resource, wanted)
 
         revision = int((status.get("release") or {}).get("revision") or 0) + 1
-        wanted = Wanted(obj=obj, namespace=cluster.namespace, given=given, revision=revision)
+        pins = pins_of(status, obj.get("spec") or {})
+        wanted = Wanted(obj=obj, namespace=cluster.namespace, given=given, revision=revision, pins=pins)
         found, hidden = await rendered(wanted, cluster=cluster, lookup=lookup, offline=NoCluster())
         made = await planned(cluster, name, wanted.spec, found)
         before = [Entry.parse(text) for text in status.get("inventory") or ()]

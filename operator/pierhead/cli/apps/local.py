@@ -7,8 +7,7 @@ that has to be given; nothing is taken to be empty because it is not here.
 import base64
 import shutil
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +19,18 @@ from pierhead.apps.model.sources import GitSource, Source
 from pierhead.apps.model.values import ValuesReference
 from pierhead.apps.sources.artifact import Artifact, digest_of, safe_path
 from pierhead.apps.sources.files import text_of
+from pierhead.cli.apps.fetching import fetched
+from pierhead.cli.apps.given import Given, Lookup
 from pierhead.cli.failures import CommandError
 from pierhead.cli.masking import texts_of
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object
-from pierhead.kube.resources import CONFIG_MAPS, SECRETS, ResourceType
-
-Lookup = Callable[[ResourceType, str], Awaitable[Object | None]]
-"""Finds a ConfigMap or Secret of the AppRelease's namespace; None where there is none."""
+from pierhead.kube.resources import CONFIG_MAPS, SECRETS
 
 _OPEN = frozenset({"configMap", "file"})
 """Entries of valuesFrom that hold nothing secret."""
 
 _KINDS = {"configMap": CONFIG_MAPS, "secret": SECRETS}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What the caller gives on the command line."""
-
-    source: Path | None = None
-    """Stands for `spec.source`: a directory, or a packaged chart."""
-
-    overlay: Path | None = None
-    """Stands for `spec.kustomize.source`."""
-
-    values: Mapping[int, Path] = field(default_factory=dict)
-    """Files that stand for entries of `spec.helm.valuesFrom`, by their place in it."""
 
 
 class LocalInputs:
@@ -94,8 +78,7 @@ class LocalInputs:
             return self._written(held if items is None else {item.path: held[item.key] for item in items}, at)
         if source.git is not None:
             return self._cloned(source.git, at=at, option=option)
-        kind = next(iter(source.given()))
-        raise CommandError(f"{at}.{kind} is fetched by the operator alone: give its files with {option}")
+        return await fetched(source, self._lookup, self._scratch / at, at=at, option=option)
 
     def _written(self, files: Mapping[str, bytes], at: str) -> Artifact:
         folder = self._scratch / at

@@ -11,7 +11,7 @@ import typer
 
 from pierhead.cli import options
 from pierhead.cli.apps.files import app_release_of, documents
-from pierhead.cli.apps.local import Given
+from pierhead.cli.apps.given import Given
 from pierhead.cli.apps.rendering import NoCluster, Wanted, hooks_of, rendered
 from pierhead.cli.failures import CommandError
 from pierhead.cli.masking import masked, scrubbed, values_of
@@ -80,6 +80,8 @@ def render(
         )
     except ReconcileError as error:
         raise CommandError(str(error)) from None
+    if (obj.get("spec") or {}).get("images"):
+        typer.echo("warning: images are not pinned: only the operator knows what spec.images chose", err=True)
     everything = [*found.crds, *found.objects, *hooks_of(found)]
     shown = [masked(item) for item in everything]
     hidden |= values_of(everything)

@@ -8,16 +8,18 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
+from pierhead.apps.images.pins import Pin
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
 from pierhead.apps.names import release_name
 from pierhead.apps.rendering import Rendered, Renderer
-from pierhead.cli.apps.local import Given, LocalInputs, Lookup
+from pierhead.cli.apps.given import Given, Lookup
+from pierhead.cli.apps.local import LocalInputs
 from pierhead.cli.cluster import Cluster
 from pierhead.cli.failures import CommandError
 from pierhead.engine.outcome import Invalid
@@ -39,6 +41,8 @@ class Wanted:
     namespace: str
     given: Given
     revision: int = 1
+    pins: tuple[Pin, ...] = ()
+    """The images that were chosen for `spec.images`."""
 
     @property
     def spec(self) -> AppReleaseSpec:
@@ -95,13 +99,21 @@ async def rendered(
     client = cluster.client if cluster is not None else cast("Client", offline)
     async with _pool() as pool:
         with tempfile.TemporaryDirectory(prefix="pierhead-") as scratch:
-            inputs = await LocalInputs(wanted.given, lookup, Path(scratch)).read(spec)
+            read = await LocalInputs(wanted.given, lookup, Path(scratch)).read(spec)
+            inputs = replace(read, pins=wanted.pins)
             try:
                 found = await Renderer(pool, discovery).render(spec, inputs, wanted.release, client)
             except Invalid as error:
                 error.message = inputs.masked(error.message)
                 raise
             return found, inputs.sensitive
+
+
+def pins_of(status: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[Pin, ...]:
+    """The images that the operator has chosen, as far as the spec still asks for them."""
+    wanted = {entry.get("name") for entry in spec.get("images") or ()}
+    chosen = [entry for entry in status.get("images") or () if entry["name"] in wanted]
+    return tuple(Pin(entry["name"], entry["tag"], entry["digest"]) for entry in chosen)
 
 
 def hooks_of(found: Rendered) -> list[Object]:

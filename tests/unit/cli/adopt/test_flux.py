@@ -266,3 +266,23 @@ def test_a_source_that_is_not_given_is_asked_for() -> None:
         CommandError, match="there is no GitRepository flux-system/fleet; give it with -f too"
     ):
         flux_kustomize.translate(yaml.safe_load(APPS), finder())
+
+
+@pytest.mark.parametrize(
+    ("spec", "made"),
+    [
+        (
+            {"provider": "aws", "bucketName": "releases", "prefix": "shop/", "region": "eu-west-1"},
+            {"bucket": {"name": "releases", "prefix": "shop/"}},
+        ),
+        (
+            {"provider": "azure", "bucketName": "releases", "endpoint": "https://shop.blob.core.windows.net"},
+            {"bucket": {"name": "releases", "prefix": None, "azure": {"account": "shop", "secret": None}}},
+        ),
+    ],
+)
+def test_a_bucket(spec: dict[str, str], made: dict[str, Any]) -> None:
+    obj = {"kind": "Bucket", "metadata": {"name": "a", "namespace": "a"}, "spec": spec}
+    translation = Translation("a", "a")
+    assert source_of(obj, translation) == made
+    assert translation.spec.get("aws") == ({"region": "eu-west-1"} if "region" in spec else None)

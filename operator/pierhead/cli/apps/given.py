@@ -1,0 +1,28 @@
+"""What a caller gives in place of what the operator would read.
+
+Invariant: plain data; nothing is read here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pierhead.engine.resource import Object
+from pierhead.kube.resources import ResourceType
+
+Lookup = Callable[[ResourceType, str], Awaitable[Object | None]]
+"""Finds a ConfigMap or Secret of the AppRelease's namespace; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the caller gives on the command line."""
+
+    source: Path | None = None
+    """Stands for `spec.source`: a directory, or a packaged chart."""
+
+    overlay: Path | None = None
+    """Stands for `spec.kustomize.source`."""
+
+    values: Mapping[int, Path] = field(default_factory=dict)
+    """Files that stand for entries of `spec.helm.valuesFrom`, by their place in it."""
