@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, ResourceType
-from support.releases import because, condition, config_map, deployment, inline
+from support.releases import because, condition, config_map, deployment, inline, settled
 
 JOBS = ResourceType("batch", "v1", "jobs", "Job")
 STATEFUL_SETS = ResourceType("apps", "v1", "statefulsets", "StatefulSet")
@@ -232,9 +232,15 @@ async def test_an_ignored_field_that_only_we_own_is_not_taken_away(controller, r
     assert (await releases.object(CONFIG_MAPS, "one"))["data"] == {"a": "1", "b": "2"}
 
 
-@pytest.mark.parametrize("restarted", [False, True])
-async def test_replicas_are_left_to_an_autoscaler_of_somebody_else(controller, releases, sandbox, restarted):
-    await releases.apply({"source": inline(deployment(replicas=1))})
+@pytest.mark.parametrize(
+    ("policy", "restarted"),
+    [("Correct", False), ("Correct", True), ("Report", False), ("Ignore", False)],
+)
+async def test_replicas_are_left_to_an_autoscaler_of_somebody_else(
+    controller, releases, sandbox, policy, restarted
+):
+    spec = {"drift": policy}
+    await releases.apply({"source": inline(deployment(replicas=1)), **spec})
     await releases.until()
     if restarted:
         await controller.stop()
@@ -242,7 +248,9 @@ async def test_replicas_are_left_to_an_autoscaler_of_somebody_else(controller, r
     await asyncio.to_thread(scale, sandbox, releases.namespace, 4, *manager)
     if restarted:
         await controller.start()
-    await releases.apply({"source": inline(deployment(replicas=1, labels={"new": "yes"}))})
+    scaled = await releases.until(lambda obj: settled(obj) and not obj["status"].get("drift"))
+    assert condition(scaled, "Drifted") == {}
+    await releases.apply({"source": inline(deployment(replicas=1, labels={"new": "yes"})), **spec})
     upgraded = await releases.object(
         DEPLOYMENTS, "web", lambda obj: "new" in (obj["metadata"].get("labels") or {})
     )
