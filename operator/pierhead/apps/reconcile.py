@@ -294,12 +294,7 @@ class AppReleaseReconciler:
         try:
             await actions[decision.action]()
         except ReconcileError as error:
-            if inputs is not None:
-                error.message = await inputs.told(error.message)
-            elif subject.sensitive:
-                error.message = (
-                    "what the API server said is not shown: it may quote values that cannot be read"
-                )
+            error.message = await _told(error.message, subject, inputs)
             crds_known = (
                 bool(subject.revisions) and subject.memory.crds == subject.revisions[-1].revision.revision
             )
@@ -440,3 +435,12 @@ def _was_ours(subject: Subject, status: Mapping[str, Any]) -> bool:
     """Whether the release was ever pierhead's: one that Helm made, and that was never taken over, is not."""
     known = "inputDigest" in (status.get("release") or {})
     return known or any(stored.bookkeeping is not None for stored in subject.revisions)
+
+
+async def _told(message: str, subject: Subject, inputs: Inputs | None) -> str:
+    """An error's message without the values that it may quote."""
+    if inputs is not None:
+        return await inputs.told(message)
+    if subject.sensitive:
+        return "what the API server said is not shown: it may quote values that cannot be read"
+    return message
