@@ -266,18 +266,14 @@ class AppReleaseReconciler:
     ) -> None:
         operations = self._with.operations
 
-        async def release() -> None:
+        async def new(begin: Callable[[Subject, AppReleaseSpec, Inputs], Awaitable[None]]) -> None:
             if inputs is not None:
-                await operations.release(subject, spec, inputs)
-
-        async def plan() -> None:
-            if inputs is not None:
-                await operations.plan(subject, spec, inputs)
+                await begin(subject, spec, inputs)
 
         actions: dict[Action, Callable[[], Awaitable[None]]] = {
-            Action.PLAN: plan,
-            Action.INSTALL: release,
-            Action.UPGRADE: release,
+            Action.PLAN: lambda: new(operations.plan),
+            Action.INSTALL: lambda: new(operations.release),
+            Action.UPGRADE: lambda: new(operations.release),
             Action.APPLY: lambda: operations.apply(subject, spec, inputs),
             Action.HOOKS: lambda: operations.run_hooks(subject, spec, inputs, decision.event, seen.tests),
             Action.FINISH: lambda: operations.finish(subject, on_trial=bool(seen.bake)),
