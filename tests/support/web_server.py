@@ -104,3 +104,18 @@ def authority(directory: Path, name: str | None = None) -> tuple[ssl.SSLContext,
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     return context, made.files.certificate.read_text()
+
+
+def proving(directory: Path) -> tuple[ssl.SSLContext, dict[str, str]]:
+    """As `authority`, of a server that asks for a client certificate; and a Secret that holds one."""
+    made = Authority(directory)
+    server, client = made.serving("web"), made.client("robot", "robot")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate, server.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(made.files.certificate)
+    return context, {
+        "ca.crt": made.files.certificate.read_text(),
+        "tls.crt": client.certificate.read_text(),
+        "tls.key": client.key.read_text(),
+    }

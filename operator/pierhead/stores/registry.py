@@ -66,6 +66,7 @@ class Repository:
         *,
         login: Login,
         trust: str | None = None,
+        certificate: tuple[str, str] | None = None,
         insecure: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,6 +76,7 @@ class Repository:
         self._name = name
         self._login = login
         self._trust = trust
+        self._certificate = certificate
         self._insecure = insecure
         self._monotonic = monotonic
         self._challenge: dict[str, str] = {}
@@ -161,6 +163,7 @@ class Repository:
                 headers={"Accept": accept} if accept else {},
                 authorization=authorization,
                 trust=self._trust,
+                certificate=self._certificate,
                 also=frozenset() if last else frozenset({_UNAUTHORIZED}),
             )
 

@@ -8,6 +8,7 @@ when it redirects; and no connection goes to an address that the operator's sett
 import asyncio
 import hashlib
 import ssl
+import tempfile
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -52,6 +53,9 @@ class Request:
 
     trust: str | None = None
     """PEM text of certificate authorities to trust beside the system's."""
+
+    certificate: tuple[str, str] | None = field(default=None, repr=False)
+    """A certificate and its private key in PEM, to prove who asks to the address's own host alone."""
 
     also: frozenset[int] = frozenset()
     """Statuses beside 200 that are answers and no failures."""
@@ -103,7 +107,7 @@ class Web:
         self._silence = silence_seconds
         self._total = total_seconds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
-        self._trusts: OrderedDict[str | None, ssl.SSLContext] = OrderedDict()
+        self._trusts: OrderedDict[tuple[str | None, tuple[str, str] | None], ssl.SSLContext] = OrderedDict()
 
     async def fetch(
         self,
@@ -113,6 +117,7 @@ class Web:
         entity_tag: str | None = None,
         authorization: str | None = None,
         trust: str | None = None,
+        certificate: tuple[str, str] | None = None,
     ) -> Fetched | None:
         """The file at `url`; None when it still is the one with `entity_tag`. Raises what `send` raises."""
         headers = {"If-None-Match": entity_tag} if entity_tag else {}
@@ -123,6 +128,7 @@ class Web:
                 headers=headers,
                 authorization=authorization,
                 trust=trust,
+                certificate=certificate,
                 also=frozenset({_NOT_MODIFIED}) if entity_tag else frozenset(),
             )
         )
@@ -168,7 +174,7 @@ class Web:
         parts = urlsplit(url)
         try:
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            tls = self._tls(parts, request.trust)
+            tls = self._tls(parts, request)
             pool = exchange.pool(parts.scheme, parts.hostname or "", port, tls=tls)
             try:
                 response = pool.urlopen(
@@ -240,11 +246,13 @@ class Web:
                 headers["Authorization"] = authorization
         return headers
 
-    def _tls(self, parts: SplitResult, trust: str | None) -> ssl.SSLContext | None:
+    def _tls(self, parts: SplitResult, request: Request) -> ssl.SSLContext | None:
         """The system's trust, and the given authorities beside it. Raises Invalid for a text without any."""
         if parts.scheme != "https":
             return None
-        context = self._trusts.get(trust)
+        trust = request.trust
+        certificate = request.certificate if _origin(parts) == _origin(urlsplit(request.url)) else None
+        context = self._trusts.get((trust, certificate))
         if context is None:
             context = ssl.create_default_context()
             if trust is not None:
@@ -258,10 +266,28 @@ class Web:
                         reason="InvalidCertificate",
                         field="secret",
                     ) from None
-            self._trusts[trust] = context
+            if certificate is not None:
+                _prove(context, *certificate)
+            self._trusts[trust, certificate] = context
             if len(self._trusts) > MOST_TRUSTS:
                 self._trusts.popitem(last=False)
         return context
+
+
+def _prove(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Lets a context show a certificate; OpenSSL takes it from a file only."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(f"{certificate.rstrip()}\n{key.rstrip()}\n")
+        file.flush()
+        try:
+            # An empty password: nobody is here to be asked for one.
+            context.load_cert_chain(file.name, password="")
+        except (ssl.SSLError, ValueError, OSError):
+            raise Invalid(
+                "cannot be asked: tls.crt and tls.key are no certificate and its private key",
+                reason="InvalidCertificate",
+                field="secret",
+            ) from None
 
 
 def _write(sink: BinaryIO, chunk: bytes) -> None:

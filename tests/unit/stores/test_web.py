@@ -11,7 +11,7 @@ from pierhead.engine.outcome import Denied, Invalid, Throttled, Transient
 from pierhead.settings import Settings
 from pierhead.stores.networks import Networks
 from pierhead.stores.web import Request, Web, shown
-from support.web_server import Asked, Reply, WebServer, authority
+from support.web_server import Asked, Reply, WebServer, authority, proving
 
 CONTENT = b"entries: {}\n"
 PRIVATE = b"169.254.169.254 credentials hunter2"
@@ -228,6 +228,23 @@ async def test_a_private_authority_is_trusted_when_given_and_named_when_not(web,
         assert fetched.content == CONTENT
         with pytest.raises(Invalid, match="no PEM certificate"):
             await web.fetch(f"{secure.url}/x", limit=100, trust="nonsense")
+
+
+async def test_a_client_certificate_is_shown_to_its_own_host_alone(web, tmp_path):
+    context, secret = proving(tmp_path)
+    given = {"trust": secret["ca.crt"], "limit": 100}
+    proof = (secret["tls.crt"], secret["tls.key"])
+    with WebServer(lambda _: Reply(200, CONTENT), context).running() as asking:
+        fetched = await web.fetch(f"{asking.url}/x", certificate=proof, **given)
+        assert fetched.content == CONTENT
+        with pytest.raises(Transient):
+            await web.fetch(f"{asking.url}/x", **given)
+        elsewhere = WebServer(lambda _: Reply(302, headers={"Location": f"{asking.url}/x"}))
+        with elsewhere.running(), pytest.raises(Transient):
+            await web.fetch(f"{elsewhere.url}/x", certificate=proof, **given)
+        with pytest.raises(Invalid, match="no certificate and its private key") as raised:
+            await web.fetch(f"{asking.url}/x", certificate=(secret["tls.crt"], "nonsense"), **given)
+        assert raised.value.reason == "InvalidCertificate"
 
 
 async def test_what_is_not_tls_is_told(web, server):

@@ -94,9 +94,9 @@ class GitSource(Model):
     """What to check out. Defaults to the remote's HEAD."""
 
     secret: SecretName | None = None
-    """Secret. For https: `username` and `password`, sent as HTTP basic authentication, and `ca.crt`, a
-    certificate authority to trust beside the public ones. For ssh: `identity`, a private key, and
-    `known_hosts`."""
+    """Secret. For https: `username` and `password`, sent as HTTP basic authentication; `tls.crt` and
+    `tls.key`, a client certificate; and `ca.crt`, a certificate authority to trust beside the public ones.
+    For ssh: `identity`, a private key, and `known_hosts`."""
 
     submodules: bool = False
     """Whether submodules are checked out too, with the same credentials where they are on the same host.
@@ -123,8 +123,9 @@ class HelmRepositorySource(Model):
     """Range whose newest version is followed, such as `>=1.2 <2`; it means what it means to Helm."""
 
     secret: SecretName | None = None
-    """Secret with `username` and `password`, sent as HTTP basic authentication to the repository's own host,
-    and `ca.crt`, a certificate authority to trust beside the public ones; all of them optional."""
+    """Secret with `username` and `password`, sent as HTTP basic authentication to the repository's own host;
+    `tls.crt` and `tls.key`, a client certificate; and `ca.crt`, a certificate authority to trust beside the
+    public ones; all of them optional."""
 
 
 class PublicKeyItem(Model):
@@ -181,8 +182,8 @@ class OCISource(Model):
     """Range whose newest tag is followed, such as `>=1.2 <2`; it means what it means to Helm."""
 
     secret: SecretName | None = None
-    """Secret of type kubernetes.io/dockerconfigjson, or with `username` and `password`; and `ca.crt`, a
-    certificate authority to trust beside the public ones."""
+    """Secret of type kubernetes.io/dockerconfigjson, or with `username` and `password`; `tls.crt` and
+    `tls.key`, a client certificate; and `ca.crt`, a certificate authority to trust beside the public ones."""
 
     insecure: bool = False
     """Whether the registry is asked over plain http. Defaults to false."""

@@ -16,6 +16,7 @@ from pierhead.engine.outcome import Invalid
 
 CERTIFICATE_AUTHORITY = "ca.crt"
 USERNAME, PASSWORD = "username", "password"
+CERTIFICATE, CERTIFICATE_KEY = "tls.crt", "tls.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ class Access:
     def trust(self) -> str | None:
         """Certificate authorities to trust beside the system's."""
         return self.secret.get(CERTIFICATE_AUTHORITY)
+
+    @property
+    def certificate(self) -> tuple[str, str] | None:
+        """A certificate to prove who asks, and its private key, as PEM texts.
+
+        Raises Invalid where the Secret has one of them alone.
+        """
+        if CERTIFICATE not in self.secret and CERTIFICATE_KEY not in self.secret:
+            return None
+        return self.needed(CERTIFICATE), self.needed(CERTIFICATE_KEY)
 
     @property
     def fingerprint(self) -> str:

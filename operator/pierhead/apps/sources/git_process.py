@@ -197,9 +197,13 @@ class GitProcess:
         access, parts = self._access, urlsplit(self._url)
         if access.trust is not None:
             settings["http.sslCAInfo"] = str(self._write("ca.crt", _system_authorities() + access.trust))
+        certificate = access.certificate
+        if certificate is not None:
+            settings["http.sslCert"] = str(self._write("tls.crt", certificate[0]))
+            settings["http.sslKey"] = str(self._write("tls.key", certificate[1]))
         login = access.login()
         if login is None:
-            if access.secret_name and access.trust is None:
+            if access.secret_name and access.trust is None and certificate is None:
                 access.needed("username")
             return {}
         # A helper that echoes two variables: the password is in no argument and no file.

@@ -62,6 +62,7 @@ class HelmRepositoryFetcher:
             entity_tag=seen,
             authorization=authorization,
             trust=access.trust,
+            certificate=access.certificate,
         )
         if index is None and known is not None:
             return known
@@ -83,6 +84,7 @@ class HelmRepositoryFetcher:
             limit=CHART_LIMIT,
             authorization=authorization if same_host(url, base) else None,
             trust=access.trust,
+            certificate=access.certificate if same_host(url, base) else None,
         )
         content = fetched.content if fetched else b""
         digest = hashlib.sha256(content).hexdigest()

@@ -102,6 +102,7 @@ class OCIFetcher:
                 name,
                 login=self._login(host, access),
                 trust=access.trust,
+                certificate=access.certificate,
                 insecure=source.insecure,
             )
             if len(self._repositories) > MOST_REPOSITORIES:
@@ -190,7 +191,7 @@ def credentials(host: str, access: Access) -> tuple[str, str] | None:
             )
         return found
     login = access.login()
-    if login is None and access.secret_name and access.trust is None:
+    if login is None and access.secret_name and not (access.trust or access.certificate):
         access.needed("username")
     return login
 

@@ -16,7 +16,7 @@ from pierhead.engine.outcome import Denied, Invalid
 from pierhead.stores.networks import Networks
 from support.app_sources import GitRepository
 from support.git_server import GitServer
-from support.web_server import authority
+from support.web_server import authority, proving
 
 LOGIN = {"username": "robot", "password": "hunter2"}
 
@@ -50,6 +50,18 @@ async def test_a_private_repository_behind_a_private_authority_is_fetched(fetche
     access = Access("login", {**LOGIN, "ca.crt": secure.certificate})
     artifact = await fetcher.fetch(source(f"{secure.url}/shop/.git", branch="main"), access, None)
     assert (artifact.path / "app.yaml").read_text() == "a: 1"
+
+
+async def test_a_client_certificate_opens_a_repository(fetcher, repository, tmp_path):
+    tls, secret = proving(tmp_path)
+    server = GitServer(repository.directory.parent, tls=tls)
+    with server.running():
+        artifact = await fetcher.fetch(source(f"{server.url}/shop/.git"), Access("login", secret), None)
+        assert (artifact.path / "app.yaml").read_text() == "a: 1"
+        halved = {key: text for key, text in secret.items() if key != "tls.key"}
+        with pytest.raises(Invalid, match=r"no key 'tls\.key'") as raised:
+            await fetcher.fetch(source(f"{server.url}/shop/.git"), Access("login", halved), None)
+    assert raised.value.field == "secret"
 
 
 async def test_what_is_not_trusted_or_refused_is_told(fetcher, secure):

@@ -30,7 +30,7 @@ class Files:
         self.authorized: list[str | None] = []
 
     async def fetch(
-        self, url: str, *, limit: int, entity_tag=None, authorization=None, trust=None
+        self, url: str, *, limit: int, entity_tag=None, authorization=None, trust=None, certificate=None
     ) -> Fetched | None:
         self.asked.append(url)
         self.authorized.append(authorization)
