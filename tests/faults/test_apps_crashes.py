@@ -58,6 +58,16 @@ SCENARIOS = {
     "install": Scenario(GOOD),
     "upgrade with prune": Scenario(BETTER, before=GOOD),
     "failed upgrade with rollback": Scenario(BAD, before=GOOD, done=because("RolledBack")),
+    "failed install taken away": Scenario(
+        {**BAD, "install": {"onFailure": "Uninstall"}}, done=because("ReleaseFailed")
+    ),
+    "ordered rollback": Scenario(
+        GOOD,
+        before=GOOD,
+        annotations={"pierhead.dev/rollback-to": "1@2026-11-23T12:00:00Z"},
+        done=because("RolledBack"),
+    ),
+    "upgrade on trial": Scenario({**BETTER, "health": {"bake": "1s"}}, before=GOOD),
     "taking over from helm": Scenario(BETTER, helm=of_helm()),
     "deletion": Scenario(None, before=GOOD),
     "replacement": Scenario(fixed("new"), before=fixed("old")),

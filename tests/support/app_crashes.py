@@ -43,6 +43,7 @@ class Scenario:
     """None asks for the deletion."""
 
     before: dict[str, Any] | None = None
+    annotations: dict[str, str] = field(default_factory=dict)
     helm: Release | None = None
     """A revision that Helm left, and nobody has taken over."""
 
@@ -123,7 +124,7 @@ async def ask(releases: Releases, scenario: Scenario) -> None:
     if scenario.spec is None:
         await releases.delete()
     else:
-        await releases.apply(scenario.spec)
+        await releases.apply(scenario.spec, **scenario.annotations)
 
 
 async def idle(running: Running) -> None:

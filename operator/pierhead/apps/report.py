@@ -41,7 +41,11 @@ def conditions_of(
     """Ready and what belongs to it, and the conditions that are the kind's own."""
     found = list(_engine_conditions(decision, seen))
     if seen.latest is not None:
-        found.append(_healthy(seen.health))
+        found.append(
+            Condition("Healthy", "False", "Removed", "the objects of the failed install were deleted")
+            if seen.latest.removed
+            else _healthy(seen.health)
+        )
         tested = _tested(seen)
         if tested is not None:
             found.append(tested)

@@ -1,8 +1,17 @@
 """Releases that fail: rolled back, remembered, and tried again only when something changed."""
 
+import asyncio
+
 from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, ResourceType
 from support.releases import because, condition, config_map, deployment, inline
 
+WEBHOOKS = ResourceType(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
 QUOTAS = ResourceType("", "v1", "resourcequotas", "ResourceQuota")
 QUICK = {"timeout": "3s"}
 
@@ -115,3 +124,52 @@ async def test_a_restart_in_the_middle_of_a_wait_goes_on(controller, releases):
     await releases.until()
     assert await releases.exists(DEPLOYMENTS, "late")
     assert await releases.statuses() == ["failed", "deployed"]
+
+
+def unreachable_webhook(namespace: str):
+    """A webhook without which nobody may write a ConfigMap there, and which nobody answers."""
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["configmaps"],
+    }
+    webhook = {
+        "name": "silent.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "rules": [rule],
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": f"silent-{namespace}"},
+        "webhooks": [webhook],
+    }
+
+
+async def test_an_apply_that_others_hinder_is_tried_until_it_succeeds(controller, releases, kube, tenant):
+    """Longer than the release's own timeout, by an operator that has to apply a pending revision again."""
+    spec = {"source": inline(config_map(a="1"), unschedulable()), "health": {"timeout": "2s"}}
+    before = {**spec, "health": {"timeout": "10m"}}
+    await releases.apply(before)
+    await releases.until(because("WaitingForHealth"))
+    await controller.stop()
+    await kube.delete(CONFIG_MAPS, "one", tenant)
+    webhook = unreachable_webhook(tenant)
+    await kube.apply(WEBHOOKS, webhook, field_manager="test")
+    try:
+        await releases.apply(spec)
+        await controller.start()
+        hindered = await releases.until(lambda obj: "failed calling webhook" in str(condition(obj)))
+        assert not condition(hindered, "Stalled")
+        await asyncio.sleep(3)
+        assert await releases.statuses() == ["pending-install"]
+    finally:
+        await kube.delete(WEBHOOKS, webhook["metadata"]["name"])
+    await releases.until(because("ReleaseFailed"), seconds=90)
+    assert (await releases.object(CONFIG_MAPS, "one"))["data"] == {"a": "1"}
+    assert "not healthy within 2s" in (await releases.history())[0].description
