@@ -4,6 +4,8 @@ Invariant: bounded, whatever they wrote; and never itself a failure: what cannot
 """
 
 from pierhead.apps.hooks import Hook
+from pierhead.apps.release import Release
+from pierhead.apps.value_texts import telling
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
@@ -36,6 +38,16 @@ async def last_lines(client: Client, hook: Hook, namespace: str) -> str:
 
 def _age(pod: Object) -> str:
     return str(pod["metadata"].get("creationTimestamp") or "")
+
+
+def without_values(stored: Release, text: str) -> str:
+    """The text without any of a revision's values, where some may be secret and which is not known."""
+    kept = stored.bookkeeping
+    if kept is not None and not kept.sensitive:
+        return text
+    for value in sorted(set(telling(stored.values)), key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
 
 
 async def _of_pod(client: Client, pod: Object) -> str:

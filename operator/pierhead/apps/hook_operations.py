@@ -12,7 +12,7 @@ from typing import Any
 
 from pierhead.apps import hooks
 from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.hook_logs import last_lines
+from pierhead.apps.hook_logs import last_lines, without_values
 from pierhead.apps.hook_watch import HOOK_RUN
 from pierhead.apps.hooks import Hook, HookProgress, Phase, Verdict
 from pierhead.apps.objects import RELEASE_LABEL, RELEASE_NAME, RELEASE_NAMESPACE
@@ -54,7 +54,8 @@ class HookOperations:
     ) -> HookProgress:
         """Goes on with the newest revision's hooks of an event until one has to be waited for, or all ended.
 
-        `only` are the names of those to run. `mask` takes out what is secret: without one no logs are read.
+        `only` are the names of those to run. `mask` takes out what is secret; without one no logs are read
+        of a revision that may have secret values, and none of its values is told.
         Raises what keeps a hook from being looked at; what keeps it from being made is its failure.
         """
         stored = await subject.read_latest()
@@ -144,6 +145,7 @@ class HookOperations:
             return Verdict(Phase.RUNNING, f"{hook.label} is made by somebody else", watched=False)
         except ReconcileError as error:
             if not error.terminal or progress.event in _DELETION:
+                error.message = without_values(stored, error.message)
                 raise
             return Verdict(Phase.FAILED, str(error))
 
@@ -206,13 +208,14 @@ class HookOperations:
         assert progress.present is not None, "one failed"  # noqa: S101
         hook = Hook.of(stored.hooks[progress.present])
         text = f"{hook.label} failed: {verdict.message}"
-        if mask is None:
-            return text
+        sensitive = stored.bookkeeping is None or stored.bookkeeping.sensitive
+        if mask is None and sensitive:
+            return without_values(stored, text)
         if hooks.ON_FAILURE in hook.output_log_policies:
             obj = await self._renderer.hook_object(stored, hook)
             namespace = obj["metadata"].get("namespace") or subject.key.namespace
             text += await last_lines(subject.client, hook, namespace)
-        return await mask(text)
+        return text if mask is None else await mask(text)
 
     async def _record(
         self, subject: Subject, stored: Release, made: tuple[Mapping[str, Any], ...], progress: HookProgress

@@ -147,6 +147,7 @@ class Operations:
                 input_digest=kept.input_digest if kept else f"foreign:{wanted.secret_name}",
                 inventory=_texts(union(await self._inherited(subject), plan.entries)),
                 rolls_back=target,
+                sensitive=kept.sensitive if kept else True,
                 reconcile_at=subject.reconcile_at if order else "",
                 order=order or subject.order,
                 instead_of=instead_of if order else "",
@@ -178,7 +179,10 @@ class Operations:
         if pending and not await self._bring_crds(subject, spec, inputs, await subject.read_latest()):
             return
         only = tests if event == TEST else None
-        await self._hooks.advance(subject, event, only=only, mask=inputs.told if inputs else None)
+        # What is brought back has values of its own, which the inputs know nothing of.
+        same = inputs is not None and inputs.digest == subject.latest.revision.input_digest
+        mask = inputs.told if inputs is not None and same else None
+        await self._hooks.advance(subject, event, only=only, mask=mask)
 
     async def compare(self, subject: Subject) -> None:
         """Compares the newest revision with the cluster."""

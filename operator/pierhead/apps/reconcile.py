@@ -291,11 +291,7 @@ class AppReleaseReconciler:
             await actions[decision.action]()
         except ReconcileError as error:
             error.message = await _told(error.message, subject, inputs)
-            crds_known = (
-                bool(subject.revisions) and subject.memory.crds == subject.revisions[-1].revision.revision
-            )
-            lost = decision.action is Action.APPLY and subject.brings_new and not crds_known
-            if isinstance(error, UnknownKind) and lost:
+            if isinstance(error, UnknownKind) and _lost_kinds(subject, decision):
                 # The CRDs of a chart's own folder are not in its manifest: only another render has them.
                 await operations.abandon(subject, f"begun anew, because a crash left {error}")
                 return
@@ -440,3 +436,9 @@ async def _told(message: str, subject: Subject, inputs: Inputs | None) -> str:
     if subject.sensitive:
         return "what the API server said is not shown: it may quote values that cannot be read"
     return message
+
+
+def _lost_kinds(subject: Subject, decision: Decision) -> bool:
+    """Whether the kinds that an apply lacks may be those of CRDs that this process has not applied."""
+    applying = decision.action is Action.APPLY and subject.brings_new
+    return applying and subject.memory.crds != subject.latest.revision.revision

@@ -212,6 +212,7 @@ PULLING = {"name": "c", "state": {"waiting": {"reason": "ErrImagePull", "message
         (pod(phase="Succeeded"), Phase.SUCCEEDED, ""),
         (pod(phase="Failed", containerStatuses=[EXITED]), Phase.FAILED, "container c exited with 3"),
         (pod(phase="Failed", reason="Evicted"), Phase.FAILED, "Evicted"),
+        ({**job(), "apiVersion": "pierhead.dev/v1alpha1", "kind": "BatchJob"}, Phase.RUNNING, "0 active"),
         ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}}, Phase.SUCCEEDED, ""),
         ({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}}, Phase.SUCCEEDED, ""),
     ],
