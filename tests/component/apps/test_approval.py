@@ -1,7 +1,9 @@
 """A new revision that somebody has to approve: its plan, and what the approval begins."""
 
 import base64
+from datetime import timedelta
 
+from pierhead.apps import approval
 from pierhead.kube.resources import CONFIG_MAPS
 from support.releases import Releases, because, condition, config_map, inline, settled
 
@@ -100,3 +102,22 @@ async def test_what_could_not_be_applied_is_told_instead_of_a_plan(controller, r
 
     assert "ConfigMap" in condition(refused)["message"]
     assert "plan" not in refused["status"]
+
+
+async def test_a_plan_is_made_anew_when_what_it_is_about_drifts(controller, releases, requests, monkeypatch):
+    monkeypatch.setattr(approval, "PLAN_AGAIN", timedelta(0))
+    first = spec(named("one", a="1"), drift="Report")
+    await releases.apply(first)
+    await approve(releases, first, (await releases.until(WAITING))["status"]["plan"]["digest"])
+    await releases.until()
+    await releases.apply(spec(named("one", a="2"), drift="Report"))
+    before = (await releases.until(WAITING))["status"]["plan"]
+
+    changed = {**named("one", a="7"), "metadata": {"name": "one", "namespace": releases.namespace}}
+    await releases.kube.apply(CONFIG_MAPS, changed, field_manager="somebody", force=True)
+    after = await releases.until(lambda obj: WAITING(obj) and "liveDigest" in obj["status"]["plan"])
+
+    assert "-  a: '1'" in before["objects"][0]["diff"]
+    assert "-  a: '7'" in after["status"]["plan"]["objects"][0]["diff"]
+    assert after["status"]["plan"]["digest"] == before["digest"]
+    assert await requests() == []
