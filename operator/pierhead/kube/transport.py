@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from random import Random
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -245,7 +246,9 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if text and text.isdecimal() else None
 
 
+@lru_cache(maxsize=8)
 def _date(text: str | None) -> datetime | None:
+    """The answers of one second have the same date."""
     if not text:
         return None
     try:
