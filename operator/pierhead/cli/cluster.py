@@ -119,7 +119,7 @@ def credentials_of(place: Place) -> tuple[Credentials, str]:
         )
     if found.tls_server_name:
         raise CommandError("kubeconfig: tls-server-name is not followed: use a name of the certificate")
-    authorization = (found.api_key or {}).get("authorization") or ""
+    authorization = found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
     credentials = Credentials(
         server=found.host.rstrip("/"),
         ca_file=_path(found.ssl_ca_cert),
