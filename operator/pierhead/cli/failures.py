@@ -7,10 +7,11 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What scripts tell the ends of a command by; 2 is wrong usage."""
+    """What scripts tell the ends of a command by."""
 
     DONE = 0
     FAILED = 1
+    USAGE = 2
     TIMED_OUT = 3
     NOT_READY = 4
     """What was waited for came to an end that is not Ready."""

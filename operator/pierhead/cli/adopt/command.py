@@ -22,7 +22,7 @@ from pierhead.cli.apps.files import documents
 from pierhead.cli.apps.progress import awaited, is_settled, judged
 from pierhead.cli.apps.render import LocalOption, given_of
 from pierhead.cli.cluster import Cluster, Place, on
-from pierhead.cli.failures import CommandError
+from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import masked
 from pierhead.cli.output import as_yaml, show
 from pierhead.engine.outcome import Invalid, ReconcileError
@@ -81,7 +81,7 @@ def adopt(
 ) -> None:
     """Write the AppRelease that equals a Helm release, a Flux object, or an Argo CD Application."""
     if sum(name is not None for name in (from_helm, from_flux, from_argo)) != 1:
-        raise CommandError("give one of --from-helm, --from-flux and --from-argo")
+        raise CommandError("give one of --from-helm, --from-flux and --from-argo", ExitCode.USAGE)
     place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     if from_helm is not None:
         chosen = Chart(chart, chart_version, branch, tag, source_secret)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pierhead.cli.adopt import argo, flux, flux_helm, flux_kustomize
 from pierhead.cli.adopt.translation import Translation
 from pierhead.cli.cluster import Cluster
-from pierhead.cli.failures import CommandError
+from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.engine.resource import Object
 from pierhead.kube.errors import NotFound
 
@@ -46,7 +46,7 @@ class Reader:
         short = kind.lower().removesuffix("s")
         short = {"hr": "helmrelease", "ks": "kustomization"}.get(short, short)
         if short not in _FLUX or not name:
-            raise CommandError("--from-flux takes HelmRelease/NAME or Kustomization/NAME")
+            raise CommandError("--from-flux takes HelmRelease/NAME or Kustomization/NAME", ExitCode.USAGE)
         obj = await self._named(_NAMES[short], namespace, name)
         while True:
             try:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from pierhead.cli.adopt.translation import version_of, without_nothing
-from pierhead.cli.failures import CommandError
+from pierhead.cli.failures import CommandError, ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ def source_of(
     if len(chosen) + (file is not None) != 1:
         raise CommandError(
             "Helm does not store where a chart came from: give one of --source-oci, "
-            "--source-helm-repository, --source-git and --source-file"
+            "--source-helm-repository, --source-git and --source-file",
+            ExitCode.USAGE,
         )
     if file is not None:
         found = yaml.safe_load(file.read_text())

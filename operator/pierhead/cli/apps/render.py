@@ -13,7 +13,7 @@ from pierhead.cli import options
 from pierhead.cli.apps.files import app_release_of, documents
 from pierhead.cli.apps.given import Given
 from pierhead.cli.apps.rendering import NoCluster, Wanted, hooks_of, rendered
-from pierhead.cli.failures import CommandError
+from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import masked, scrubbed, values_of
 from pierhead.cli.output import as_yaml, show
 from pierhead.engine.outcome import ReconcileError
@@ -101,7 +101,7 @@ def given_of(local: Path | None, overlay: Path | None, values_from: list[str] | 
     for text in values_from or ():
         index, sign, path = text.partition("=")
         if not sign or not index.isdecimal():
-            raise CommandError(f"--values-from {text}: not of the form INDEX=FILE")
+            raise CommandError(f"--values-from {text}: not of the form INDEX=FILE", ExitCode.USAGE)
         if not Path(path).is_file():
             raise CommandError(f"--values-from {text}: there is no {path}")
         values[int(index)] = Path(path)
