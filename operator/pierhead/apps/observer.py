@@ -25,7 +25,7 @@ from pierhead.apps.subject import Subject
 from pierhead.apps.windows import window_gate
 from pierhead.model import ROLLBACK_TO, seconds
 
-PATIENCE = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=20)
 """How long a wait lasts before its Pods are asked what keeps them; the next time is after twice as long."""
 
 
@@ -107,7 +107,8 @@ class Observer:
         if began is None or latest is None or seen.health.status == "Current":
             memory.told, memory.patience = {}, None
             return seen
-        ends = seen.health.status == "Failed" or seen.now >= seen.deadline_of(latest)
+        late = latest.status.pending and seen.now >= seen.deadline_of(latest)
+        ends = seen.health.status == "Failed" or late
         waited = seen.now - began
         if ends or waited >= (memory.patience or PATIENCE):
             memory.told = await self._objects.words_of_pods(subject)

@@ -78,13 +78,12 @@ def _told(pod: Object) -> Iterator[tuple[int, str]]:
 
 
 def _ended(terminated: Any) -> str:
+    """How a container ended, without its own last words: they may be the end of its log, and hold secrets."""
     if not isinstance(terminated, Mapping):
         return "no reason is known"
     text = f"exited with {terminated.get('exitCode', '?')}"
-    for part in (terminated.get("reason"), terminated.get("message")):
-        if part and part != "Error":
-            text += f", {str(part).strip()}"
-    return text
+    reason = terminated.get("reason")
+    return f"{text}, {reason}" if reason and reason != "Error" else text
 
 
 def _containers(pod: Object) -> Iterator[Mapping[str, Any]]:

@@ -19,7 +19,7 @@ def waits(reason: str, message: str = "", **more):
     return container(state={"waiting": {"reason": reason, "message": message}}, **more)
 
 
-ENDED = {"terminated": {"exitCode": 1, "reason": "Error", "message": "no database\n"}}
+ENDED = {"terminated": {"exitCode": 1, "reason": "Error", "message": "password=hunter2\n"}}
 KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
 TABLE = {
     "image": (
@@ -28,7 +28,7 @@ TABLE = {
     ),
     "crash": (
         pod(containerStatuses=[waits("CrashLoopBackOff", "back-off 40s", lastState=ENDED)]),
-        "container web crashes: exited with 1, no database",
+        "container web crashes: exited with 1",
     ),
     "killed": (
         pod(containerStatuses=[waits("CrashLoopBackOff", lastState=KILLED)]),
