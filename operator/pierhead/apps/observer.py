@@ -52,7 +52,7 @@ class Observer:
         if timed and (memory.begun or (0,))[0] != history[-1].revision:
             memory.begun = (history[-1].revision, self._clock())
         health, retry = spec.health or HealthSpec(), spec.retry or RetrySpec()
-        drift = objects.drift(subject)
+        drift, order = objects.drift(subject), subject.annotations.get(ROLLBACK_TO, "")
         seen = Observation(
             desired=desired,
             history=history,
@@ -73,7 +73,8 @@ class Observer:
             release_drift_policy=spec.drift_of_release,
             remembered=subject.remembered,
             reconcile_at=subject.reconcile_at,
-            order=subject.annotations.get(ROLLBACK_TO, ""),
+            order=order,
+            order_refused=memory.refused_order[1] if order == memory.refused_order[0] else "",
             hook=self._hook(subject),
             tests=_tests(subject, spec),
             ignore_test_failures=bool(spec.helm and spec.helm.test and spec.helm.test.ignore_failures),

@@ -295,6 +295,10 @@ class AppReleaseReconciler:
                 # The CRDs of a chart's own folder are not in its manifest: only another render has them.
                 await operations.abandon(subject, f"begun anew, because a crash left {error}")
                 return
+            if decision.order and error.terminal and not subject.half_applied:
+                # An order that the cluster refuses hinders nothing: the condition tells of it.
+                subject.memory.refused_order = (decision.order, str(error))
+                return
             # Before the pending revision exists nothing was written, and the error is the whole story.
             if not error.terminal or not subject.half_applied:
                 if error.reason in _PASSES and subject.half_applied:

@@ -76,6 +76,8 @@ def _problem_of_order(seen: Observation) -> Condition | None:
     if target is None:
         text = "the annotation pierhead.dev/rollback-to is not <revision>@<RFC 3339 time>"
         return Condition("RollbackOrdered", "False", "InvalidOrder", text)
+    if seen.order_refused:
+        return Condition("RollbackOrdered", "False", "Refused", seen.order_refused)
     if seen.ordered is None and not seen.carried_out:
         known = ", ".join(str(item.revision) for item in seen.history)
         text = f"there is no revision {target} to roll back to; there is {known or 'none'}"

@@ -76,6 +76,9 @@ class Memory:
     patience: timedelta | None = None
     """How long the wait may last before they are asked again."""
 
+    refused_order: tuple[str, str] = ("", "")
+    """The order to roll back that cannot be carried out, and why."""
+
     hindered: int = 0
     """The revision whose last apply was stopped by something that passes by itself."""
 

@@ -195,6 +195,9 @@ class Observation:
     order: str = ""
     """The annotation rollback-to, `<revision>@<time>`."""
 
+    order_refused: str = ""
+    """Why the order cannot be carried out, once that was tried."""
+
     retry: Retry = Retry()
     uninstall_on_failure: bool = False
     """Whether an install that failed is taken away again."""
@@ -277,7 +280,7 @@ class Observation:
     def ordered(self) -> int | None:
         """The revision that an order which was not carried out yet names, if it is one to go back to."""
         target = order_of(self.order)
-        if target is None or self.carried_out:
+        if target is None or self.carried_out or self.order_refused:
             return None
         there = any(item.revision == target and not item.status.pending for item in self.history)
         return target if there else None

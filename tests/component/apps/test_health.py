@@ -183,3 +183,17 @@ async def test_an_order_that_cannot_be_carried_out_is_told_and_hinders_nothing(c
     told = await releases.until(because("NoSuchRevision", "RollbackOrdered"))
     assert "there is no revision 7" in condition(told, "RollbackOrdered")["message"]
     assert condition(told)["status"] == "True"
+
+
+async def test_an_order_that_the_cluster_refuses_is_told_and_hinders_nothing(controller, releases):
+    """Its manifest has another value of a field that nobody may change any more."""
+    await releases.apply({"source": inline({**config_map(a="1"), "immutable": False})})
+    await releases.until()
+    two = {"source": inline({**config_map(a="2"), "immutable": True})}
+    await releases.apply(two)
+    await releases.until(lambda obj: obj["status"]["release"]["revision"] == 2)
+    await releases.apply(two, **{"pierhead.dev/rollback-to": "1@2026-11-23T12:00:00Z"})
+    told = await releases.until(because("Refused", "RollbackOrdered"))
+    assert "immutable" in condition(told, "RollbackOrdered")["message"]
+    assert condition(told)["status"] == "True"
+    assert await releases.statuses() == ["superseded", "deployed"]

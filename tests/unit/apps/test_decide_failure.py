@@ -154,6 +154,11 @@ TABLE = {
         State.IN_SYNC,
         Action.NOTHING,
     ),
+    "an order was refused by the cluster": (
+        ordered(OLD, revision(2, Status.DEPLOYED), order_refused="spec.selector: field is immutable"),
+        State.IN_SYNC,
+        Action.NOTHING,
+    ),
     "no order at all": (
         ordered(OLD, revision(2, Status.DEPLOYED), order="yesterday"),
         State.IN_SYNC,
