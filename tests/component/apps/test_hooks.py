@@ -241,3 +241,20 @@ async def test_a_pod_is_waited_for_until_it_succeeds(controller, releases):
     status = {"status": {"phase": "Succeeded"}}
     await releases.kube.merge_patch(PODS, "check", releases.namespace, status, subresource="status")
     await releases.until()
+
+
+async def test_a_failed_install_that_is_taken_away_runs_the_hooks_of_a_deletion(controller, releases):
+    broken = hook_job("broken", "post-install", spec={"activeDeadlineSeconds": 1}, stuck=True)
+    around = [config_hook("before", "pre-delete"), config_hook("after", "post-delete")]
+    await releases.apply(spec_of(broken, *around, install={"onFailure": "Uninstall"}))
+    await releases.until(
+        lambda obj: (
+            condition(obj).get("reason") == "ReleaseFailed" and "taken away" in condition(obj)["message"]
+        )
+    )
+    assert not await releases.exists(CONFIG_MAPS, "settings")
+    assert await releases.exists(CONFIG_MAPS, "before")
+    assert await releases.exists(CONFIG_MAPS, "after")
+    (revision,) = await releases.history()
+    assert revision.status.value == "failed"
+    assert "post-install hook Job broken failed" in revision.description
