@@ -36,7 +36,7 @@ _LONGEST_BACKOFF_SECONDS = 10.0
 
 # A renderer takes some 30 MiB and renders hundreds of charts a second: another is only worth it where some
 # take long, and no longer than they do.
-_PATIENCE_SECONDS = 0.25
+_PATIENCE_SECONDS = 0.5
 _REST_SECONDS = 600.0
 
 # An idle process keeps some 15 MiB, and up to 48 MiB of what it may need again.
