@@ -31,7 +31,16 @@ def release(**more) -> Release:
         "values": {"replicas": 3},
         "notes": "hello",
         "bookkeeping": Bookkeeping(
-            "sha256:1", ("team-a_shop__ConfigMap_v1",), rolls_back=1, rejected=True, reconcile_at="x"
+            "sha256:1",
+            ("team-a_shop__ConfigMap_v1",),
+            rolls_back=1,
+            rejected=True,
+            reconcile_at="x",
+            failed_at=AT,
+            removed=True,
+            baking_since=AT,
+            order="1@2026-11-23T12:00:00Z",
+            instead_of="sha256:2",
         ),
     }
     return Release(**{**defaults, **more})

@@ -17,6 +17,12 @@ def status(reason="", message="words", **details):
         (400, status("BadRequest"), errors.Rejected, Invalid),
         (401, status("Unauthorized"), errors.Unauthorized, Transient),
         (403, status("Forbidden"), errors.Forbidden, Denied),
+        (
+            403,
+            status("Forbidden", 'pods "a" is forbidden: exceeded quota: few, requested: pods=1'),
+            errors.QuotaExceeded,
+            Transient,
+        ),
         (404, status("NotFound"), errors.NotFound, Transient),
         (405, status("MethodNotAllowed"), errors.Rejected, Invalid),
         (408, status("Timeout"), errors.ServerError, Transient),
