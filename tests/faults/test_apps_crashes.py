@@ -124,7 +124,6 @@ async def test_a_crash_before_the_kinds_of_a_chart_came_is_mended(world: World) 
         assert await releases.exists(ResourceType(group, "v1", "widgets", "Widget"), "w")
     finally:
         await second.stop()
-        await world.drop(releases)
         world.sandbox.kubectl("delete", "clusterrolebinding,clusterrole", role)
 
 
@@ -143,7 +142,6 @@ async def test_a_crash_is_mended_though_the_source_is_gone(world: World, tmp_pat
         assert await releases.statuses() == ["deployed"]
     finally:
         await second.stop()
-        await world.drop(releases)
 
 
 async def test_a_long_death_is_not_taken_for_the_releases_failure(world: World) -> None:
@@ -160,4 +158,3 @@ async def test_a_long_death_is_not_taken_for_the_releases_failure(world: World) 
         assert await releases.statuses() == ["deployed"]
     finally:
         await second.stop()
-        await world.drop(releases)

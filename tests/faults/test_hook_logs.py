@@ -48,4 +48,3 @@ async def test_the_last_lines_are_told_without_what_is_secret(world: World) -> N
     finally:
         await running.stop()
         world.proxy.take_back(said)
-        await world.drop(releases)

@@ -19,7 +19,7 @@ from pierhead.apps.release import Release, encode
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound
-from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, SECRETS, ResourceType
+from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, SECRETS, ResourceType
 from pierhead.kube.watch import Watch
 from pierhead.render import RendererPool
 from pierhead.settings import Settings
@@ -65,7 +65,10 @@ class World:
     limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def tenant(self) -> Releases:
-        """A fresh namespace whose account may do what it needs."""
+        """A fresh namespace whose account may do what it needs.
+
+        It is left behind: deleting it costs the control plane more than the run did.
+        """
 
         def make() -> str:
             name = self.sandbox.create_namespace(f"crash-{secrets.token_hex(4)}")
@@ -81,10 +84,6 @@ class World:
             return name
 
         return Releases(self.kube, await asyncio.to_thread(make))
-
-    async def drop(self, releases: Releases) -> None:
-        """Lets go of a namespace, which may take its time."""
-        await self.kube.delete(NAMESPACES, releases.namespace)
 
     def controller(self, releases: Releases, life: str) -> Running:
         settings = Settings(
@@ -246,7 +245,6 @@ async def reference(world: World, scenario: Scenario) -> tuple[dict[str, Any], l
         return end, writes
     finally:
         await running.stop()
-        await world.drop(releases)
 
 
 async def died_or_done(dead: asyncio.Event, releases: Releases, scenario: Scenario) -> None:
@@ -296,7 +294,6 @@ async def crashed(world: World, scenario: Scenario, number: int, when: str) -> d
         await second.stop()
         for cut in cuts:
             world.proxy.take_back(cut)
-        await world.drop(releases)
 
 
 async def all_crashes(
