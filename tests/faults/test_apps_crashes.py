@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pierhead.apps.release import Release, Status, encode
+from pierhead.apps.history.release import Release, Status, encode
 from pierhead.kube.resources import (
     CONFIG_MAPS,
     SECRETS,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pierhead.apps.release import Release, encode
+from pierhead.apps.history.release import Release, encode
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pierhead.apps.decide import Health, Observation, Revision
-from pierhead.apps.release import Status
+from pierhead.apps.history.release import Status
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CURRENT = Health("Current")

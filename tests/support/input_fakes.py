@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pierhead.apps.aws import AwsScopes
-from pierhead.apps.aws_values import AwsValues
-from pierhead.apps.inputs import InputReader, Inputs
+from pierhead.apps.inputs.aws import AwsValues
+from pierhead.apps.inputs.reader import InputReader, Inputs
+from pierhead.apps.inputs.references import References
 from pierhead.apps.model import AppReleaseSpec
-from pierhead.apps.references import References
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.apps.sources.fetcher import Provided
 from pierhead.aws.errors import AwsError, from_code

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from pierhead.apps.release import Release, decode
+from pierhead.apps.history.release import Release, decode
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound

@@ -8,19 +8,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
 
-from pierhead.apps.alarms import Alarms
 from pierhead.apps.aws import AwsScopes
-from pierhead.apps.aws_values import AwsValues
-from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.dependencies import Dependencies
-from pierhead.apps.hook_operations import HookOperations
+from pierhead.apps.gates.dependencies import Dependencies
+from pierhead.apps.health.alarms import Alarms
+from pierhead.apps.history.revisions import Revisions
+from pierhead.apps.hooks.operations import HookOperations
 from pierhead.apps.images.repositories import Repositories
 from pierhead.apps.images.updates import ImageUpdates
+from pierhead.apps.inputs.aws import AwsValues
+from pierhead.apps.inputs.references import References
+from pierhead.apps.objects.cluster import ReleaseObjects
 from pierhead.apps.operations import Operations
 from pierhead.apps.reconcile import AppReleaseReconciler, Collaborators
-from pierhead.apps.references import References
 from pierhead.apps.rendering import Renderer
-from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.bucket import BucketFetcher
 from pierhead.apps.sources.fetcher import Sources

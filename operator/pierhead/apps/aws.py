@@ -6,8 +6,8 @@ uses it asks `AwsScope.check` about every other value that a tenant chose, befor
 
 from dataclasses import dataclass, field
 
+from pierhead.apps.inputs.references import Reader
 from pierhead.apps.model.identity import AwsAccess
-from pierhead.apps.references import Reader
 from pierhead.aws.identity import AwsIdentity
 from pierhead.aws.policy import Policy, Power
 from pierhead.aws.session import AwsClient, AwsSessions

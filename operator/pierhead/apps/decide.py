@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pierhead.apps.hooks import TEST, Turn, next_step
-from pierhead.apps.release import Status
+from pierhead.apps.history.release import Status
+from pierhead.apps.hooks.progress import TEST, Turn, next_step
 from pierhead.apps.situation import (
     REMEMBERED,
     Action,

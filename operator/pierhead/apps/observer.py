@@ -8,21 +8,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pierhead.apps.alarms import Alarms, worse
-from pierhead.apps.approval import approval_gate, live_digest
-from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.decide import Gate, Observation, Retry
-from pierhead.apps.drift import contest_of
-from pierhead.apps.history import StoredRevision
-from pierhead.apps.hooks import TEST, Verdict, selected, token
+from pierhead.apps.gates.approval import approval_gate, live_digest
+from pierhead.apps.gates.windows import window_gate
+from pierhead.apps.health.alarms import Alarms, worse
+from pierhead.apps.history.release import Status
+from pierhead.apps.history.secrets import StoredRevision
+from pierhead.apps.hooks.progress import TEST, Verdict, selected, token
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.model.delivery import Health as HealthSpec
 from pierhead.apps.model.delivery import Install as InstallSpec
 from pierhead.apps.model.delivery import Retry as RetrySpec
 from pierhead.apps.model.delivery import Rollback as RollbackSpec
-from pierhead.apps.release import Status
+from pierhead.apps.objects.cluster import ReleaseObjects
+from pierhead.apps.objects.drift import contest_of
 from pierhead.apps.subject import Subject
-from pierhead.apps.windows import window_gate
 from pierhead.model import ROLLBACK_TO, seconds
 
 PATIENCE = timedelta(seconds=20)

@@ -12,19 +12,19 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from pierhead.apps.approval import live_digest, plan_status
-from pierhead.apps.cluster import ReleaseObjects
-from pierhead.apps.crds import Mode, but_present, separated, to_bring
-from pierhead.apps.drift import Difference, joined, lately
-from pierhead.apps.history import StoredRevision
-from pierhead.apps.hook_operations import HookOperations, with_hooks
-from pierhead.apps.hooks import POST_DELETE, PRE_DELETE, TEST, only_tests, ordered
-from pierhead.apps.inputs import Inputs
+from pierhead.apps.gates.approval import live_digest, plan_status
+from pierhead.apps.gates.plans import described, hooks_told, masks_of
+from pierhead.apps.history.release import Bookkeeping, Release, Status
+from pierhead.apps.history.revisions import Spared
+from pierhead.apps.history.secrets import StoredRevision
+from pierhead.apps.hooks.operations import HookOperations, with_hooks
+from pierhead.apps.hooks.progress import POST_DELETE, PRE_DELETE, TEST, only_tests, ordered
+from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.model import AppReleaseSpec
-from pierhead.apps.plans import described, hooks_told, masks_of
-from pierhead.apps.release import Bookkeeping, Release, Status
+from pierhead.apps.objects.cluster import ReleaseObjects
+from pierhead.apps.objects.crds import Mode, but_present, separated, to_bring
+from pierhead.apps.objects.drift import Difference, joined, lately
 from pierhead.apps.rendering import Rendered, Renderer
-from pierhead.apps.revisions import Spared
 from pierhead.apps.subject import Subject
 from pierhead.engine.outcome import Conflict, Invalid
 from pierhead.engine.resource import Object

@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pierhead.apps.alarms import Alarms
 from pierhead.apps.aws import AwsScopes
-from pierhead.apps.aws_values import AwsValues
-from pierhead.apps.cluster import ReleaseObjects
 from pierhead.apps.decide import Action, Decision, Observation, State, begins, decide, last_tried
-from pierhead.apps.dependencies import Dependencies
-from pierhead.apps.drift import drift_status
-from pierhead.apps.drift import remembered as remembered_drift
-from pierhead.apps.history import History
+from pierhead.apps.gates.dependencies import Dependencies
+from pierhead.apps.health.alarms import Alarms
+from pierhead.apps.history.revisions import Revisions
+from pierhead.apps.history.secrets import History
 from pierhead.apps.images.updates import ImageUpdates
-from pierhead.apps.inputs import InputReader, Inputs
+from pierhead.apps.inputs.aws import AwsValues
+from pierhead.apps.inputs.reader import InputReader, Inputs
+from pierhead.apps.inputs.references import References
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
 from pierhead.apps.model.delivery import Health as HealthSpec
 from pierhead.apps.model.objects import rules_of
 from pierhead.apps.names import release_name
+from pierhead.apps.objects.cluster import ReleaseObjects
+from pierhead.apps.objects.drift import drift_status
+from pierhead.apps.objects.drift import remembered as remembered_drift
 from pierhead.apps.observer import Observer
 from pierhead.apps.operations import Operations
-from pierhead.apps.references import References
 from pierhead.apps.report import conditions_of, grace_of, remembered_attempt, status_of
-from pierhead.apps.revisions import Revisions
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.stored_status import (
     is_settled,

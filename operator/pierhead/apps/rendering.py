@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pierhead.apps import hooks as helm_hooks
-from pierhead.apps.hooks import Hook as StoredHook
+from pierhead.apps.history.release import Release as StoredRelease
+from pierhead.apps.hooks import progress as helm_hooks
+from pierhead.apps.hooks.progress import Hook as StoredHook
 from pierhead.apps.images.pins import pinned
-from pierhead.apps.inputs import Inputs
+from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.model import AppReleaseSpec
-from pierhead.apps.objects import check
-from pierhead.apps.release import Release as StoredRelease
+from pierhead.apps.objects.ownership import check
 from pierhead.apps.sources.artifact import inside
 from pierhead.apps.sources.helm_repository import CHART_FILE
 from pierhead.engine.outcome import Invalid

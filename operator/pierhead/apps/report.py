@@ -18,9 +18,9 @@ from pierhead.apps.decide import (
     State,
     order_of,
 )
-from pierhead.apps.drift import Difference, drifted
-from pierhead.apps.hooks import TEST
-from pierhead.apps.inputs import Inputs
+from pierhead.apps.hooks.progress import TEST
+from pierhead.apps.inputs.reader import Inputs
+from pierhead.apps.objects.drift import Difference, drifted
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
 from pierhead.kube.inventory import Entry

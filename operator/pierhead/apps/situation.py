@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from pierhead.apps.hooks import RevisionHooks, Verdict
-from pierhead.apps.release import Status
+from pierhead.apps.history.release import Status
+from pierhead.apps.hooks.progress import RevisionHooks, Verdict
 
 REMEMBERED = 256
 """Characters of the forcing annotation that a status holds."""

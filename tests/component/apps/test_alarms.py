@@ -18,7 +18,7 @@ from support.releases import because, condition, config_map, inline
 def settings(settings, sandbox, aws, monkeypatch):
     for name, value in sandbox.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("pierhead.apps.alarms.Alarms.__init__.__kwdefaults__", {"poll_seconds": 0.5})
+    monkeypatch.setattr("pierhead.apps.health.alarms.Alarms.__init__.__kwdefaults__", {"poll_seconds": 0.5})
     return settings
 
 

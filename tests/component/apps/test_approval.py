@@ -3,7 +3,7 @@
 import base64
 from datetime import timedelta
 
-from pierhead.apps import approval
+from pierhead.apps.gates import approval
 from pierhead.kube.resources import CONFIG_MAPS
 from support.releases import Releases, because, condition, config_map, inline, settled
 

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from pierhead.apps.aws import AwsScopes
+from pierhead.apps.inputs.references import References
 from pierhead.apps.model.identity import AwsAccess
-from pierhead.apps.references import References
 from pierhead.aws.identity import OPERATOR
 from pierhead.aws.policy import Policy, PolicyDenied
 from pierhead.aws.session import AwsSessions

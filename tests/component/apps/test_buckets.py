@@ -7,9 +7,9 @@ import boto3
 import pytest
 
 from pierhead.apps.aws import AwsScopes
+from pierhead.apps.inputs.references import References
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.sources import BucketSource
-from pierhead.apps.references import References
 from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.bucket import MOST_BYTES, BucketFetcher

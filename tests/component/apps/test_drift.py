@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pierhead.apps.drift import MOST_CORRECTIONS
+from pierhead.apps.objects.drift import MOST_CORRECTIONS
 from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, SECRETS, ResourceType
 from pierhead.kube.watch import Watch
 from support.releases import because, condition, config_map, deployment, inline

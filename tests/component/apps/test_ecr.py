@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pierhead.apps.accesses import Accesses
 from pierhead.apps.aws import AwsScopes
+from pierhead.apps.inputs.accesses import Accesses
+from pierhead.apps.inputs.references import References
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.sources import Source
-from pierhead.apps.references import References
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.oci import OCIFetcher
 from pierhead.aws.policy import Policy, PolicyDenied

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pierhead.apps.decide import FOREIGN_LOCK
-from pierhead.apps.release import Release, Status, encode
+from pierhead.apps.history.release import Release, Status, encode
 from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, PODS, SECRETS
 from support.app_sources import chart_files
 from support.releases import because, condition, config_map, deployment, inline

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pierhead.apps.inputs import Inputs
+from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.model import RESOURCE
 from pierhead.apps.rendering import Renderer
 from pierhead.apps.sources.artifact import Artifact

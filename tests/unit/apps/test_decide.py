@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.apps.decide import Action, Attempt, Gate, Health, Observation, Revision, State, decide
-from pierhead.apps.release import Status
+from pierhead.apps.history.release import Status
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CURRENT = Health("Current")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.apps.decide import Action, Gate, Retry, State, begins, decide, order_of
-from pierhead.apps.release import Status
+from pierhead.apps.history.release import Status
 from support.decisions import FAILED, NOW, PROGRESS, ago, revision, seen
 
 ORDER = "1@2026-11-23T11:59:00Z"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.apps.decide import Action, Health, Observation, Revision, State, decide
-from pierhead.apps.inputs import Inputs
-from pierhead.apps.release import Status
+from pierhead.apps.history.release import Status
+from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.report import INVENTORY_SHOWN, conditions_of, grace_of, status_of
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.outcome import Transient

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pierhead.apps.release import Bookkeeping, Release, Status
+from pierhead.apps.history.release import Bookkeeping, Release, Status
 from pierhead.cli.apps.act import target_of
 from pierhead.cli.apps.progress import is_settled
 from pierhead.cli.apps.views import chart_of, details, revision_line, short_revision, summary

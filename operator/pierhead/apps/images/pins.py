@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pierhead.apps.documents import DocumentError, load
+from pierhead.apps.inputs.documents import DocumentError, load
 from pierhead.render.protocol import Hook, RenderedObject, Rendering
 
 _CONTAINERS = frozenset({"containers", "initContainers", "ephemeralContainers"})

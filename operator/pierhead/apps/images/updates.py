@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pierhead.apps.accesses import Accesses
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.images.choice import Choice, Held, Judged, Nothing, choose
 from pierhead.apps.images.pins import Pin
 from pierhead.apps.images.registries import EcrImages, OCIImages, Registry
 from pierhead.apps.images.repositories import Place, Repositories, View
+from pierhead.apps.inputs.accesses import Accesses
+from pierhead.apps.inputs.references import Reader
 from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.images import ImageUpdate
 from pierhead.apps.model.sources import OCISource, Source
-from pierhead.apps.references import Reader
 from pierhead.apps.sources.fetcher import FETCHING
 from pierhead.apps.sources.oci import OCIFetcher
 from pierhead.aws.images import Repository

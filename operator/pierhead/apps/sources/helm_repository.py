@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from pierhead.apps.documents import DocumentError, load_index
+from pierhead.apps.inputs.documents import DocumentError, load_index
 from pierhead.apps.model.sources import HelmRepositorySource
 from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.archives import check_archive

@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from pierhead.apps import values as helm_values
+from pierhead.apps.inputs import values as helm_values
 from pierhead.cli.adopt.translation import Fields, Translation, is_commit, is_exact, path_of, version_of
 from pierhead.cli.failures import CommandError
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pierhead.apps.release import Release
+from pierhead.apps.history.release import Release
 from pierhead.cli.adopt.release import newest, restarts, translate
 from pierhead.cli.adopt.translation import Translation
 from pierhead.cli.apps import releases

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pierhead.apps.release import Release, Status
+from pierhead.apps.history.release import Release, Status
 from pierhead.cli.adopt.translation import Translation
 from pierhead.cli.failures import CommandError
 from pierhead.cli.output import as_yaml

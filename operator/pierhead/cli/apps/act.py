@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pierhead.apps.approval import APPROVE
+from pierhead.apps.gates.approval import APPROVE
+from pierhead.apps.history.release import Release, Status
 from pierhead.apps.names import release_name
-from pierhead.apps.release import Release, Status
 from pierhead.cli import options
 from pierhead.cli.apps import releases, views
 from pierhead.cli.apps.progress import Check, awaited, is_settled, judged

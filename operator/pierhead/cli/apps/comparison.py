@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pierhead.apps.history import History
-from pierhead.apps.live import LiveObjects
+from pierhead.apps.history.revisions import Memory
+from pierhead.apps.history.secrets import History
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.model.objects import ObjectRule
 from pierhead.apps.names import release_name
-from pierhead.apps.planning import Planner, check_rules
+from pierhead.apps.objects.live import LiveObjects
+from pierhead.apps.objects.planning import Planner, check_rules
+from pierhead.apps.objects.treatment import treatment_of
 from pierhead.apps.rendering import Rendered
-from pierhead.apps.revisions import Memory
 from pierhead.apps.subject import Subject
-from pierhead.apps.treatment import treatment_of
 from pierhead.cli.apps.differences import change_of, deletion_of
 from pierhead.cli.cluster import Cluster
 from pierhead.cli.failures import CommandError

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pierhead.apps import values as helm_values
-from pierhead.apps.inputs import Inputs
+from pierhead.apps.inputs import values as helm_values
+from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.model.rendering import Helm
 from pierhead.apps.model.sources import GitSource, Source

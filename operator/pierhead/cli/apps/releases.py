@@ -3,8 +3,8 @@
 Invariant: a revision that cannot be read is an error that names it; one that is not there is None.
 """
 
+from pierhead.apps.history.release import Release, decode
 from pierhead.apps.names import release_name
-from pierhead.apps.release import Release, decode
 from pierhead.cli.cluster import Cluster
 from pierhead.cli.failures import CommandError
 from pierhead.engine.outcome import Invalid

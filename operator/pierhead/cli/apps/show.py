@@ -9,8 +9,8 @@ from typing import Any
 import typer
 import yaml
 
+from pierhead.apps.history.release import Release
 from pierhead.apps.names import release_name
-from pierhead.apps.release import Release
 from pierhead.cli import options
 from pierhead.cli.apps import releases, views
 from pierhead.cli.cluster import Cluster, Place, on

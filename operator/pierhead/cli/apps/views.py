@@ -7,7 +7,7 @@ Invariant: pure, and total: an AppRelease that nobody has looked at yet has a vi
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pierhead.apps.release import Release
+from pierhead.apps.history.release import Release
 from pierhead.cli.masking import without
 from pierhead.engine.resource import Object
 

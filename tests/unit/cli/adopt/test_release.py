@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pierhead.apps.release import Bookkeeping, Release, Status
+from pierhead.apps.history.release import Bookkeeping, Release, Status
 from pierhead.cli.adopt.release import newest, removed, translate
 from pierhead.cli.adopt.source_options import Chart, source_of
 from pierhead.cli.failures import CommandError

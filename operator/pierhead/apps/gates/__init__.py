@@ -1,0 +1,1 @@
+"""What holds back a new revision: dependencies, windows, approval."""

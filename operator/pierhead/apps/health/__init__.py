@@ -1,0 +1,1 @@
+"""Health beyond what objects say of themselves."""

@@ -1,0 +1,1 @@
+"""Revisions of a release, kept in Helm's own format."""

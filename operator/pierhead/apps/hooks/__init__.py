@@ -1,0 +1,1 @@
+"""Helm's hooks, run and recorded."""

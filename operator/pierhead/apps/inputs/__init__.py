@@ -1,0 +1,1 @@
+"""What goes into a render beside its sources."""

@@ -1,0 +1,1 @@
+"""The objects of a release in the cluster."""
