@@ -3,13 +3,14 @@
 Invariant: what the bare client applies is what the chart renders to, in another namespace.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.lab import LIMIT_NAMESPACE, NAMESPACE, Lab
+from bench.lab import LIMIT_NAMESPACE, NAMESPACE, Lab, following
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import (
     APP_RELEASES,
@@ -131,3 +132,33 @@ async def limit(lab: Lab, applications: Iterable[str], tag: str = FIRST) -> floa
     began = time.monotonic()
     await lab.apply_all(pairs)
     return time.monotonic() - began
+
+
+async def observed(lab: Lab, n: int, tag: str) -> float:
+    """Seconds until the bare client's Deployments tell that their controller has seen this tag of them.
+
+    No release is Ready before that, and it is the cluster's own time.
+    """
+    began = time.monotonic()
+    seen = _Observed(tag, n)
+    async with following(lab.client, DEPLOYMENTS, LIMIT_NAMESPACE, seen.told), asyncio.timeout(60 + n):
+        await seen.all.wait()
+    return time.monotonic() - began
+
+
+class _Observed:
+    """Which Deployments of a tag were seen by their controller, as the watch tells."""
+
+    def __init__(self, tag: str, wanted: int) -> None:
+        self.all = asyncio.Event()
+        self._image = f"{_REPOSITORY}:{tag}"
+        self._wanted = wanted
+        self._names: set[str] = set()
+
+    def told(self, _event: str, obj: Object) -> None:
+        status, metadata, spec = obj.get("status") or {}, obj["metadata"], obj["spec"]
+        current = status.get("observedGeneration") == metadata["generation"]
+        if current and spec["template"]["spec"]["containers"][0]["image"] == self._image:
+            self._names.add(metadata["name"])
+        if len(self._names) >= self._wanted:
+            self.all.set()

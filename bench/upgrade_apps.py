@@ -6,7 +6,7 @@ connections: like the operator it has to find out what changed.
 
 import asyncio
 
-from bench.applications import OBJECTS, app_release, limit, names, prepare
+from bench.applications import OBJECTS, app_release, limit, names, observed, prepare
 from bench.arguments import number
 from bench.lab import laboratory, say
 from bench.report import Result
@@ -19,7 +19,11 @@ async def main(n: int) -> Result:
         url = await asyncio.to_thread(prepare, lab)
         await limit(lab, names(n))
         limit_seconds = await limit(lab, names(n), tag="2")
-        say(f"the bare client applied {OBJECTS * n} objects again in {limit_seconds:.1f} s")
+        until_observed = limit_seconds + await observed(lab, n, tag="2")
+        say(
+            f"the bare client applied {OBJECTS * n} objects again in {limit_seconds:.1f} s; "
+            f"their Deployments were observed after {until_observed:.1f} s"
+        )
         await lab.quiet()
         await asyncio.to_thread(lab.operator.start)
         cold = await lab.measure(APP_RELEASES, [app_release(name, url) for name in names(n)])
@@ -27,7 +31,8 @@ async def main(n: int) -> Result:
         await lab.quiet()
         upgrades = [app_release(name, url, tag="2") for name in names(n)]
         measured = await lab.measure(APP_RELEASES, upgrades, generation=2)
-    return Result.of("upgrade_apps", measured, n=n, limit_seconds=limit_seconds)
+    figures = {"limit_until_observed_seconds": round(until_observed, 3)}
+    return Result.of("upgrade_apps", measured, n=n, limit_seconds=limit_seconds, figures=figures)
 
 
 if __name__ == "__main__":

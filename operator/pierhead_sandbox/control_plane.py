@@ -159,8 +159,8 @@ class ControlPlane:
             f"--cluster-signing-cert-file={self.ca_file}",
             f"--cluster-signing-key-file={self._authority.files.key}",
             "--use-service-account-credentials=true",
-            "--kube-api-qps=200",
-            "--kube-api-burst=400",
+            "--kube-api-qps=5000",
+            "--kube-api-burst=10000",
         )
 
     def _start_scheduler(self) -> None:
