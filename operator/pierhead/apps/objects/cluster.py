@@ -13,7 +13,7 @@ from pierhead.apps.history.revisions import HELM_SECRETS, Revisions
 from pierhead.apps.hooks.watch import LiveHooks
 from pierhead.apps.model.delivery import HealthCheck
 from pierhead.apps.objects.crds import known, separated
-from pierhead.apps.objects.drift import Difference, difference
+from pierhead.apps.objects.drift import Difference, difference, put_back
 from pierhead.apps.objects.live import METADATA_IS_ENOUGH, LiveObjects
 from pierhead.apps.objects.ownership import RELEASE_LABEL, belongs
 from pierhead.apps.objects.planning import Planner, check_rules, kept_by_rule
@@ -28,7 +28,6 @@ from pierhead.kube.client import Client
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.errors import Forbidden, NotFound, UnknownKind
 from pierhead.kube.inventory import Entry
-from pierhead.kube.objects import changed_paths
 from pierhead.kube.plan import Action, Plan
 from pierhead.kube.pods import WORKLOADS, pods_trouble
 from pierhead.kube.prune import prune
@@ -143,7 +142,7 @@ class ReleaseObjects:
             after = applied[step.entry].object
             if step.action is Action.NOTHING or after is None:
                 continue
-            changes = changed_paths(step.live, after) if step.live is not None else step.changes
+            changes = put_back(step.live, after) if step.live is not None else step.changes
             missing = step.live is None and not changes
             if changes or missing:
                 found.append(difference(step.entry, None if missing else step.live or after, changes))

@@ -15,6 +15,7 @@ from pierhead.apps.objects.adoption import is_ours
 from pierhead.engine.conditions import Condition
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry
+from pierhead.kube.objects import changed_paths
 from pierhead.kube.ownership import owners, owns, tokens_of
 
 MOST_CORRECTIONS = 5
@@ -60,6 +61,19 @@ def difference(entry: Entry, live: Object | None, changes: Sequence[str]) -> Dif
         entry.label,
         tuple(change[:_LONGEST_FIELD] for change in changes[:MOST_FIELDS]),
         _manager(live, changes[0]) if changes else "",
+    )
+
+
+def put_back(live: Object, after: Object) -> tuple[str, ...]:
+    """JSON pointers of what an apply of ours changed; `after` is its answer, `live` was read before it.
+
+    Others may have been at work in between: what is not ours then is not told.
+    """
+    ours = [entry for entry in owners(after) if is_ours(entry)]
+    return tuple(
+        pointer
+        for pointer in changed_paths(live, after)
+        if any(owns(entry.fields, after, tokens_of(pointer)) for entry in ours)
     )
 
 

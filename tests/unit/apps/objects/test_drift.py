@@ -15,6 +15,7 @@ from pierhead.apps.objects.drift import (
     difference,
     joined,
     lately,
+    put_back,
     remembered,
     status_of,
 )
@@ -41,6 +42,16 @@ def test_who_changed_it_last_is_named():
 
 def test_what_nobody_owns_names_nobody():
     assert difference(ENTRY, live(), ["/spec/replicas"]).manager == ""
+
+
+def test_what_others_did_between_the_look_and_the_apply_was_not_put_back():
+    before, after = live(), live()
+    after["spec"] = {"replicas": 3}
+    # As the Deployment controller does, which may be slower than we are.
+    after["metadata"] |= {"annotations": {"deployment.kubernetes.io/revision": "2"}}
+    assert put_back(before, after) == ("/spec/replicas",)
+    assert put_back(after, after) == ()
+    assert put_back({**after, "metadata": before["metadata"]}, after) == ()
 
 
 def test_what_is_not_there_was_deleted():
