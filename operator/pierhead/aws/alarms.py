@@ -4,15 +4,15 @@ Invariant: alarms that are asked for at about the same time share a call, by `pi
 at most; one that may not be read never costs another its answer. Only `cloudwatch:DescribeAlarms` is called.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pierhead.aws.errors import AccessDenied, AwsError, BadRequest, NotFound, Throttling
+from pierhead.aws.errors import NotFound
 from pierhead.aws.identity import AwsIdentity
-from pierhead.aws.rate import TokenBucket, TokenBuckets
 from pierhead.aws.session import AwsSessions
-from pierhead.aws.sharing import Lane, SharedReads, Wish
+from pierhead.aws.sharing import Lane, Named, NamedReads
 
 BATCH_SIZE: Final = 100
 # Half of AWS's default quota of 9 calls a second.
@@ -39,73 +39,37 @@ class Alarm:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    lane: Lane
-    name: str
-
-
-_Wish = Wish[_Read, Alarm]
-
-
 class AlarmReader:
     """Reads for all objects of the operator."""
 
     def __init__(self, sessions: AwsSessions) -> None:
         self._sessions = sessions
-        self._calls = TokenBuckets(lambda: TokenBucket(_CALLS_PER_SECOND, _CALLS_PER_SECOND))
-        self._reads = SharedReads[_Read, Alarm](batch=self._batch, single=self._single, size=BATCH_SIZE)
+        self._reads = NamedReads[Alarm](
+            self._ask, _missing, size=BATCH_SIZE, calls_per_second=_CALLS_PER_SECOND
+        )
 
     async def read(self, identity: AwsIdentity, region: str, name: str) -> Alarm:
         """A metric or composite alarm. Raises AlarmNotFound and the classes of `pierhead.aws.errors`."""
-        return await self._reads.read(_Read(Lane(identity, region), name))
+        return await self._reads.read(Lane(identity, region), name)
 
     async def close(self) -> None:
         """Gives up what is under way."""
         await self._reads.close()
 
-    async def _single(self, wish: _Wish) -> None:
-        try:
-            found = await self._ask(wish.read.lane, [wish.read.name])
-        except AwsError as error:
-            self._reads.settle(wish, error)
-        else:
-            self._settle(wish, found)
-
-    async def _batch(self, wishes: list[_Wish]) -> list[_Wish]:
-        try:
-            found = await self._ask(wishes[0].read.lane, [wish.read.name for wish in wishes])
-        except (AccessDenied, BadRequest):
-            return wishes  # one that may not be read must not cost the others
-        except AwsError as error:
-            for wish in wishes:
-                self._reads.settle(wish, error)
-            return []
-        for wish in wishes:
-            self._settle(wish, found)
-        return []
-
-    def _settle(self, wish: _Wish, found: dict[str, Alarm]) -> None:
-        name = wish.read.name
-        missing = AlarmNotFound(f"DescribeAlarms: there is no alarm {name} in {wish.read.lane.region}")
-        self._reads.settle(wish, found.get(name, missing))
-
-    async def _ask(self, lane: Lane, names: list[str]) -> dict[str, Alarm]:
-        bucket = self._calls[lane.identity.account, lane.region]
-        await bucket.take()
+    async def _ask(self, lane: Lane, names: Sequence[str]) -> dict[str, Alarm]:
         client = self._sessions.client("cloudwatch", region=lane.region, identity=lane.identity)
-        try:
-            answer = await client.call(
-                "describe_alarms",
-                AlarmNames=names,
-                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-                MaxRecords=BATCH_SIZE,
-            )
-        except Throttling as error:
-            bucket.hold(error.after)
-            raise
+        answer = await client.call(
+            "describe_alarms",
+            AlarmNames=list(names),
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            MaxRecords=BATCH_SIZE,
+        )
         found = (*(answer.get("MetricAlarms") or ()), *(answer.get("CompositeAlarms") or ()))
         return {item["AlarmName"]: _alarm(item) for item in found}
+
+
+def _missing(read: Named) -> AlarmNotFound:
+    return AlarmNotFound(f"DescribeAlarms: there is no alarm {read.name} in {read.lane.region}")
 
 
 def _alarm(item: dict[str, Any]) -> Alarm:

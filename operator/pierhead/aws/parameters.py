@@ -5,13 +5,13 @@ them together; one parameter that cannot be read never costs another its answer.
 is ever called, so that it is the only right a role needs, but for `kms:Decrypt`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pierhead.aws.errors import AccessDenied, AwsError, BadRequest, NotFound, Throttling
-from pierhead.aws.rate import TokenBucket, TokenBuckets
+from pierhead.aws.errors import NotFound
 from pierhead.aws.session import AwsIdentity, AwsSessions
-from pierhead.aws.sharing import WINDOW_SECONDS, Lane, SharedReads, Wish
+from pierhead.aws.sharing import WINDOW_SECONDS, Lane, Named, NamedReads
 
 BATCH_SIZE: Final = 10
 
@@ -28,15 +28,6 @@ class Parameter:
     value: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    lane: Lane
-    name: str
-
-
-_Wish = Wish[_Read, Parameter]
-
-
 class ParameterReader:
     """Reads for all objects of the operator."""
 
@@ -48,9 +39,8 @@ class ParameterReader:
         calls_per_second: float = _CALLS_PER_SECOND,
     ) -> None:
         self._sessions = sessions
-        self._calls = TokenBuckets(lambda: TokenBucket(calls_per_second, calls_per_second))
-        self._reads = SharedReads[_Read, Parameter](
-            batch=self._batch, single=self._single, size=BATCH_SIZE, window=window
+        self._reads = NamedReads[Parameter](
+            self._ask, _missing, size=BATCH_SIZE, calls_per_second=calls_per_second, window=window
         )
 
     async def read(self, identity: AwsIdentity, region: str, name: str) -> Parameter:
@@ -58,50 +48,21 @@ class ParameterReader:
 
         Raises the classes of `pierhead.aws.errors`; NotFound also where there is no such version.
         """
-        return await self._reads.read(_Read(Lane(identity, region), name))
+        return await self._reads.read(Lane(identity, region), name)
 
     async def close(self) -> None:
         """Gives up what is under way."""
         await self._reads.close()
 
-    async def _single(self, wish: _Wish) -> None:
-        try:
-            found = await self._ask(wish.read.lane, [wish.read.name])
-        except AwsError as error:
-            self._reads.settle(wish, error)
-        else:
-            self._settle(wish, found)
-
-    async def _batch(self, wishes: list[_Wish]) -> list[_Wish]:
-        """Answers what a batch can answer; returns the wishes that have to be read alone."""
-        try:
-            found = await self._ask(wishes[0].read.lane, [wish.read.name for wish in wishes])
-        except (AccessDenied, BadRequest, NotFound):
-            return wishes  # one that may not be read, or that AWS does not take, must not cost the others
-        except AwsError as error:
-            for wish in wishes:
-                self._reads.settle(wish, error)
-            return []
-        for wish in wishes:
-            self._settle(wish, found)
-        return []
-
-    def _settle(self, wish: _Wish, found: dict[str, Parameter]) -> None:
-        name = wish.read.name
-        missing = NotFound(f"GetParameters: parameter {name} does not exist in {wish.read.lane.region}")
-        self._reads.settle(wish, found.get(name, missing))
-
-    async def _ask(self, lane: Lane, names: list[str]) -> dict[str, Parameter]:
+    async def _ask(self, lane: Lane, names: Sequence[str]) -> dict[str, Parameter]:
         """What exists of these, by each of the ways to name it."""
-        bucket = self._calls[lane.identity.account, lane.region]
-        await bucket.take()
         client = self._sessions.client("ssm", region=lane.region, identity=lane.identity)
-        try:
-            answer = await client.call("get_parameters", Names=names, WithDecryption=True)
-        except Throttling as error:
-            bucket.hold(error.after)
-            raise
+        answer = await client.call("get_parameters", Names=list(names), WithDecryption=True)
         return {spelling: _parameter(item) for item in answer["Parameters"] for spelling in _spellings(item)}
+
+
+def _missing(read: Named) -> NotFound:
+    return NotFound(f"GetParameters: parameter {read.name} does not exist in {read.lane.region}")
 
 
 def _parameter(item: dict[str, Any]) -> Parameter:

@@ -7,12 +7,13 @@ happens, and no answer is held longer than the reads that wait for it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
-from pierhead.aws.errors import AwsError, Unavailable
+from pierhead.aws.errors import AccessDenied, AwsError, BadRequest, NotFound, Throttling, Unavailable
 from pierhead.aws.identity import AwsIdentity
+from pierhead.aws.rate import TokenBucket, TokenBuckets
 
 WINDOW_SECONDS: Final = 0.005
 """How long the first read of a batch waits for others."""
@@ -160,3 +161,69 @@ class SharedReads(Generic[_Read, _Answer]):
         finally:
             for wish in wishes:
                 self.settle(wish, failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something that is read by its name."""
+
+    lane: Lane
+    name: str
+
+
+class NamedReads(Generic[_Answer]):
+    """Reads of what AWS gives several of in one call, and leaves out what does not exist."""
+
+    def __init__(
+        self,
+        ask: Callable[[Lane, Sequence[str]], Awaitable[Mapping[str, _Answer]]],
+        missing: Callable[[Named], NotFound],
+        *,
+        size: int,
+        calls_per_second: float,
+        window: float = WINDOW_SECONDS,
+    ) -> None:
+        """`ask` calls AWS, for at most `size` names; `missing` is the error for one that was left out."""
+        self._ask = ask
+        self._missing = missing
+        self._calls = TokenBuckets(lambda: TokenBucket(calls_per_second, calls_per_second))
+        self._reads = SharedReads[Named, _Answer](
+            batch=self._batch, single=self._single, size=size, window=window
+        )
+
+    async def read(self, lane: Lane, name: str) -> _Answer:
+        """What has this name. Raises what `missing` makes, and the classes of `pierhead.aws.errors`."""
+        return await self._reads.read(Named(lane, name))
+
+    async def close(self) -> None:
+        """Gives up what is under way."""
+        await self._reads.close()
+
+    async def _single(self, wish: Wish[Named, _Answer]) -> None:
+        try:
+            await self._answer([wish])
+        except AwsError as error:
+            self._reads.settle(wish, error)
+
+    async def _batch(self, wishes: list[Wish[Named, _Answer]]) -> list[Wish[Named, _Answer]]:
+        try:
+            await self._answer(wishes)
+        except (AccessDenied, BadRequest, NotFound):
+            return wishes  # one that may not be read, or that AWS does not take, must not cost the others
+        except AwsError as error:
+            for wish in wishes:
+                self._reads.settle(wish, error)
+        return []
+
+    async def _answer(self, wishes: Sequence[Wish[Named, _Answer]]) -> None:
+        lane = wishes[0].read.lane
+        bucket = self._calls[lane.identity.account, lane.region]
+        await bucket.take()
+        try:
+            found = await self._ask(lane, [wish.read.name for wish in wishes])
+        except Throttling as error:
+            bucket.hold(error.after)
+            raise
+        for wish in wishes:
+            name = wish.read.name
+            self._reads.settle(wish, found[name] if name in found else self._missing(wish.read))

@@ -9,13 +9,12 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pierhead.apps.inputs.texts import TELLING, telling
 from pierhead.engine.resource import Object
 
 MASK = "***"
 _VALUES = ("data", "stringData")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_TELLING = 4
-"""Shorter values are not looked for in other texts: they would take half of every line along."""
 
 
 def is_secret(obj: Mapping[str, Any]) -> bool:
@@ -58,18 +57,12 @@ def values_of(objects: Iterable[Object]) -> frozenset[str]:
         if is_secret(obj):
             found |= {str(value) for value in (obj.get("stringData") or {}).values()}
             found |= {_decoded(value) for value in (obj.get("data") or {}).values()}
-    return frozenset(value for value in found if len(value) >= _TELLING)
+    return frozenset(value for value in found if len(value) >= TELLING)
 
 
 def texts_of(value: Any) -> frozenset[str]:
     """The texts and numbers anywhere in a value that would tell something."""
-    if isinstance(value, Mapping):
-        return frozenset[str]().union(*map(texts_of, value.values()))
-    if isinstance(value, list):
-        return frozenset[str]().union(*map(texts_of, value))
-    if value is None or isinstance(value, bool) or len(str(value)) < _TELLING:
-        return frozenset()
-    return frozenset({str(value)})
+    return frozenset(telling(value))
 
 
 def scrubbed(value: Any, values: Iterable[str]) -> Any:

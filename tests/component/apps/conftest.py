@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from pierhead.kube.client import Client
 from pierhead.kube.resources import APP_RELEASES
 from pierhead.render import RendererPool
 from pierhead.settings import Settings
+from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.binaries import Binaries
 from pierhead_sandbox.request_counts import RequestKind
 from pierhead_sandbox.sandbox import Sandbox
@@ -49,6 +51,14 @@ def settings(tmp_path: Path) -> Settings:
         refused_source_networks=("169.254.0.0/16",),
         source_poll_seconds=1,
     )
+
+
+@pytest.fixture
+def aws_client(sandbox: Sandbox, aws: AwsControl, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Makes a client of the stand-in for a service; what is made here after that calls the stand-in too."""
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    return lambda service: boto3.client(service, region_name="us-east-1")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import boto3
 import pytest
 
 from pierhead.aws.alarms import Alarm, AlarmNotFound, AlarmReader
@@ -15,22 +14,14 @@ from support.releases import because, condition, config_map, inline
 
 
 @pytest.fixture
-def settings(settings, sandbox, aws, monkeypatch):
-    for name, value in sandbox.environment.items():
-        monkeypatch.setenv(name, value)
+def settings(settings, aws_client, monkeypatch):
     monkeypatch.setattr("pierhead.apps.health.alarms.Alarms.__init__.__kwdefaults__", {"poll_seconds": 0.5})
     return settings
 
 
 @pytest.fixture
-def cloudwatch(sandbox):
-    return boto3.client(
-        "cloudwatch",
-        region_name="us-east-1",
-        endpoint_url=sandbox.environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-    )
+def cloudwatch(aws_client):
+    return aws_client("cloudwatch")
 
 
 def put(cloudwatch, name: str, state: str = "OK") -> str:

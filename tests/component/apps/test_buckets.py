@@ -3,7 +3,6 @@
 import asyncio
 import base64
 
-import boto3
 import pytest
 
 from pierhead.apps.aws import AwsScopes
@@ -99,11 +98,9 @@ async def test_what_is_wrong_with_a_bucket_is_told(fetcher, azure, tmp_path):
 
 
 @pytest.fixture
-async def shop(sandbox, aws, kube, monkeypatch):
+async def shop(sandbox, aws_client, kube):
     """A bucket of namespace `shop` in the stand-in, and access to it."""
-    for name, value in sandbox.environment.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", region_name="us-east-1")
+    client = aws_client("s3")
 
     def put(**files: bytes) -> None:
         for name, content in files.items():

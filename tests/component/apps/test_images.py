@@ -3,7 +3,6 @@
 import json
 import uuid
 
-import boto3
 import pytest
 
 from pierhead.kube.resources import SECRETS, ResourceType
@@ -46,16 +45,9 @@ class Registry:
 
 
 @pytest.fixture
-def client(sandbox, aws, monkeypatch):
-    for name, value in sandbox.environment.items():
-        monkeypatch.setenv(name, value)
-    return lambda service: boto3.client(service, region_name=REGION)
-
-
-@pytest.fixture
-def queue(client):
+def queue(aws_client):
     """A queue that EventBridge puts ECR's events into."""
-    sqs, events = client("sqs"), client("events")
+    sqs, events = aws_client("sqs"), aws_client("events")
     url = sqs.create_queue(QueueName="ecr-events")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="ecr", EventPattern=json.dumps({"source": ["aws.ecr"]}))
@@ -75,8 +67,8 @@ def settings(tmp_path, queue):
 
 
 @pytest.fixture
-def registry(aws, client, tenant):
-    return Registry(aws, client("ecr"), f"{tenant}/web")
+def registry(aws, aws_client, tenant):
+    return Registry(aws, aws_client("ecr"), f"{tenant}/web")
 
 
 def spec(registry, *, image=f"{IMAGE}:1", **policy):

@@ -3,7 +3,6 @@
 import base64
 import json
 
-import boto3
 import pytest
 
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS
@@ -16,32 +15,18 @@ LONG = "1h"
 
 
 @pytest.fixture
-def settings(settings, sandbox, aws, monkeypatch):
-    for name, value in sandbox.environment.items():
-        monkeypatch.setenv(name, value)
+def settings(settings, aws_client):
     return settings
 
 
 @pytest.fixture
-def parameters(sandbox):
-    return boto3.client(
-        "ssm",
-        region_name="us-east-1",
-        endpoint_url=sandbox.environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-    )
+def parameters(aws_client):
+    return aws_client("ssm")
 
 
 @pytest.fixture
-def secret_values(sandbox):
-    return boto3.client(
-        "secretsmanager",
-        region_name="us-east-1",
-        endpoint_url=sandbox.environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id="a",
-        aws_secret_access_key="b",
-    )
+def secret_values(aws_client):
+    return aws_client("secretsmanager")
 
 
 async def make(releases, resource, name, **data):

@@ -7,7 +7,6 @@ import socket
 import tarfile
 from functools import partial
 
-import boto3
 import pytest
 
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS
@@ -237,12 +236,10 @@ async def test_a_range_of_a_repository_that_asks_who_comes_is_followed(controlle
 
 
 async def test_a_bucket_is_read_as_the_service_account_that_the_apprelease_names(
-    sandbox, aws, controller, releases, monkeypatch
+    aws, aws_client, controller, releases, sandbox
 ):
-    for name, value in sandbox.environment.items():
-        monkeypatch.setenv(name, value)
     bucket = f"{releases.namespace}-apps"
-    client = boto3.client("s3", region_name="us-east-1")
+    client = aws_client("s3")
     await asyncio.to_thread(client.create_bucket, Bucket=bucket)
     for name, text in chart_files().items():
         await asyncio.to_thread(client.put_object, Bucket=bucket, Key=f"shop/{name}", Body=text.encode())

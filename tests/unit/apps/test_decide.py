@@ -1,36 +1,15 @@
 """One row a rule: what was seen, and the state and action it leads to."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.decide import Action, Attempt, Gate, Health, Observation, Revision, State, decide
+from pierhead.apps.decide import Action, Attempt, Gate, Observation, Revision, State, decide
 from pierhead.apps.history.release import Status
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-CURRENT = Health("Current")
-PROGRESS = Health("InProgress", "Deployment shop: 1 of 3 available")
-FAILED = Health("Failed", "Deployment shop: progress deadline exceeded")
-
-
-def revision(number: int, status: Status, digest: str | None = "new", **more) -> Revision:
-    return Revision(number, status, more.pop("at", NOW - timedelta(seconds=10)), digest, **more)
-
-
-def seen(*history: Revision, **more) -> Observation:
-    defaults = {
-        "desired": "new",
-        "applied": True,
-        "health": CURRENT,
-        "drift": (),
-        "now": NOW,
-        "timeout": timedelta(minutes=5),
-    }
-    return Observation(history=history, **{**defaults, **more})
-
+from support.decisions import CURRENT, FAILED, NOW, PROGRESS, revision, seen
 
 CLOSED = (Gate(State.PENDING, "WindowClosed", "opens at 06:00", NOW + timedelta(hours=1)),)
 

@@ -1,7 +1,7 @@
 """What the status says of each state: Ready is True only of a release that is what the input asks for."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,32 +15,16 @@ from pierhead.apps.report import INVENTORY_SHOWN, conditions_of, grace_of, statu
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.outcome import Transient
 from pierhead.kube.inventory import Entry
+from support.decisions import CURRENT, NOW, seen
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SOURCE = Artifact("main@abc", "sha1:abc", Path("x"))
 INPUTS = Inputs(digest="new", source=SOURCE)
-CURRENT, FAILED, PROGRESS = (
-    Health("Current"),
-    Health("Failed", "web: crashed"),
-    Health("InProgress", "web: 1 of 2"),
-)
+FAILED, PROGRESS = Health("Failed", "web: crashed"), Health("InProgress", "web: 1 of 2")
 ENTRY = Entry("", "ConfigMap", "team-a", "settings", "v1")
 
 
 def revision(number: int, status: Status, digest: str = "new", **more) -> Revision:
     return Revision(number, status, NOW, digest, **more)
-
-
-def seen(*history: Revision, **more) -> Observation:
-    defaults = {
-        "desired": "new",
-        "applied": True,
-        "health": CURRENT,
-        "drift": (),
-        "now": NOW,
-        "timeout": timedelta(minutes=5),
-    }
-    return Observation(history=history, **{**defaults, **more})
 
 
 def told(observation: Observation, inputs: Inputs = INPUTS) -> dict[str, tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from pierhead.apps.hooks.progress import ordered
+from pierhead.apps.inputs.texts import TELLING
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry
 from pierhead.kube.objects import meaningful
@@ -33,8 +34,6 @@ _COMPARED_LIMIT = 64 * 1024
 _WHY_LIMIT = 512
 _OVERHEAD = 64
 _POINTER_LIMIT = 1024
-_TELLING = 4
-"""Shorter values are not masked: they would take half of every line along."""
 
 _MASK = "***"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -66,7 +65,7 @@ def masks_of(sensitive: Iterable[str], values: Mapping[str, Any], before: Mappin
     earlier = {
         text
         for path, text in _leaves(before or {})
-        if len(text) >= _TELLING and (leaves.get(path) != text or text in now)
+        if len(text) >= TELLING and (leaves.get(path) != text or text in now)
     }
     return Masks(now | earlier)
 

@@ -1,8 +1,7 @@
 """The layers of an AppRelease's Helm values, read from where they are kept.
 
-Invariant: layers are merged in one order, later ones winning: `valuesFiles`, entries of `valuesFrom` without
-a `targetPath`, `values`, entries with one; within each as they are written. While nothing moved that the
-values of a settled release are made of, they are not read again: then their digest alone is known.
+Invariant: while nothing moved that the values of a settled release are made of, they are not read again: then
+their digest alone is known. The order in which they are merged is `layering`'s.
 """
 
 import asyncio
@@ -14,9 +13,9 @@ from typing import Any
 
 from pierhead.apps.aws import AwsScope
 from pierhead.apps.inputs.aws import Answer, AwsReference, AwsValues
+from pierhead.apps.inputs.layering import Layering
 from pierhead.apps.inputs.references import Reader
 from pierhead.apps.inputs.texts import data_text, property_text, telling, whole_text
-from pierhead.apps.inputs.values import merge, parse, parse_any, set_at
 from pierhead.apps.model.rendering import Helm
 from pierhead.apps.model.values import DataKey, ValuesReference
 from pierhead.apps.sources.artifact import Artifact
@@ -173,26 +172,19 @@ class LayerReader:
     async def _load(
         self, helm: Helm | None, source: Artifact, overlay: Artifact | None, entries: list[_Entry]
     ) -> Layers:
-        layers: list[Mapping[str, Any]] = []
+        layering = Layering()
         for index, path in enumerate((helm.values_files if helm else None) or ()):
             at = f"spec.helm.valuesFiles[{index}]"
-            layers.append(parse(await _file(source, path, at), field=at))
-        at_paths: list[tuple[str, Any, str]] = []
+            layering.add_file(await _file(source, path, at), field=at)
         sensitive: set[str] = set()
         for index, entry in enumerate(entries):
             text = await self._text(entry, source, overlay)
             if text is None:
                 continue
-            target, value = entry.reference.target_path, _value(entry, text)
+            value = layering.add_entry(entry.reference, text, index=index, field=entry.at)
             if entry.sensitive:
                 sensitive |= set(telling(value))
-            if target is None:
-                layers.append(value)
-            else:
-                at_paths.append((target, value, f"spec.helm.valuesFrom[{index}].targetPath"))
-        values = merge([*layers, (helm.values if helm else None) or {}])
-        for target, value, at in at_paths:
-            values = set_at(values, target, value, field=at)
+        values = layering.merged(helm)
         self._references.settle()
         return Layers(_digest(values), values, frozenset(sensitive))
 
@@ -249,13 +241,6 @@ def _stale(entry: _Entry) -> ReconcileError:
     failure = entry.answer.failure.copy()
     failure.field = entry.at
     return failure
-
-
-def _value(entry: _Entry, text: str) -> Any:
-    reference = entry.reference
-    if reference.target_path is None:
-        return parse(text, field=entry.at)
-    return parse_any(text, field=entry.at) if reference.format == "YAML" else text
 
 
 async def _file(artifact: Artifact, path: str, at: str) -> str:

@@ -13,7 +13,7 @@ from pierhead.engine.properties import MISSING, Fault, as_text, find, parse_json
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import SECRETS, ResourceType
 
-_TELLING = 4
+TELLING = 4
 """Shorter values are not masked: they would take half of every message along."""
 
 
@@ -49,7 +49,7 @@ def telling(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from telling(item)
-    elif value is not None and not isinstance(value, bool) and len(str(value)) >= _TELLING:
+    elif value is not None and not isinstance(value, bool) and len(str(value)) >= TELLING:
         yield str(value)
 
 

@@ -25,6 +25,9 @@ PAUSE = timedelta(seconds=30)
 _CONTEST = timedelta(minutes=1)
 _REMEMBERED = 20
 _LONGEST_FIELD = 256
+_LOOKED_AT = 1000
+"""Differences of two objects of which ours are picked; what others changed must not crowd them out."""
+
 _MESSAGE_LIMIT = 2048
 
 
@@ -72,7 +75,7 @@ def put_back(live: Object, after: Object) -> tuple[str, ...]:
     ours = [entry for entry in owners(after) if is_ours(entry)]
     return tuple(
         pointer
-        for pointer in changed_paths(live, after)
+        for pointer in changed_paths(live, after, limit=_LOOKED_AT)
         if any(owns(entry.fields, after, tokens_of(pointer)) for entry in ours)
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pierhead.apps.inputs import values as helm_values
+from pierhead.apps.inputs.layering import Layering
 from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.model.rendering import Helm
@@ -116,29 +116,19 @@ class LocalInputs:
         self, helm: Helm, source: Artifact, overlay: Artifact | None, sensitive: set[str]
     ) -> Mapping[str, Any]:
         """All layers merged, as the operator merges them; adds to `sensitive` what is nobody's to see."""
-        layers: list[Mapping[str, Any]] = []
+        layering = Layering()
         for index, name in enumerate(helm.values_files or ()):
             at = f"spec.helm.valuesFiles[{index}]"
-            layers.append(helm_values.parse(text_of(source, name, field=at), field=at))
-        at_paths: list[tuple[str, Any, str]] = []
-        value: Any
+            layering.add_file(text_of(source, name, field=at), field=at)
         for index, reference in enumerate(helm.values_from or ()):
             at = f"spec.helm.valuesFrom[{index}]"
             text = await self._text(index, reference, source, overlay, at)
             if text is None:
                 continue
-            if reference.target_path is None:
-                value = helm_values.parse(text, field=at)
-                layers.append(value)
-            else:
-                value = helm_values.parse_any(text, field=at) if reference.format == "YAML" else text
-                at_paths.append((reference.target_path, value, at))
+            value = layering.add_entry(reference, text, index=index, field=at)
             if not reference.given() & _OPEN:
                 sensitive |= texts_of(value)
-        merged = helm_values.merge([*layers, helm.values or {}])
-        for path, value, at in at_paths:
-            merged = helm_values.set_at(merged, path, value, field=at)
-        return merged
+        return layering.merged(helm)
 
     async def _text(
         self, index: int, reference: ValuesReference, source: Artifact, overlay: Artifact | None, at: str

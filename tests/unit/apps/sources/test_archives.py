@@ -113,7 +113,9 @@ def test_a_truncated_archive_is_told_wherever_it_ends(share):
 
 
 @pytest.mark.parametrize(
-    "content", [b"<html>", gzip.compress(b"text"), gzip.compress(noise(2000)), archive()]
+    "content",
+    [b"<html>", gzip.compress(b"text"), gzip.compress(noise(2000)), archive()],
+    ids=["text", "gzip of text", "gzip of noise", "empty"],
 )
 def test_what_is_no_archive_is_told(content):
     with pytest.raises(Invalid) as raised:
