@@ -7,7 +7,7 @@ from pierhead.engine.properties import Fault
 from pierhead.engine.resource import Resource
 from pierhead.secrets.decide import Live
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.sources import Answers, Reference, Source, Version, collect
+from pierhead.secrets.reading.sources import Answers, Reference, Source, Version, collect
 from support.memory_store import MemoryStore
 
 GONE = Fault("SecretNotFound", "does not exist", absent=True)

@@ -12,10 +12,11 @@ from pierhead.engine.resource import Resource
 from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.decide import Decision, Live, secret_type
-from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus, Workload
-from pierhead.secrets.restart import restart
-from pierhead.secrets.sources import Source
-from pierhead.secrets.target import Targets
+from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.model.restart import Workload
+from pierhead.secrets.reading.sources import Source
+from pierhead.secrets.restarts.workloads import restart
+from pierhead.secrets.writing.target import Targets
 
 _log = structlog.get_logger(__name__)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pierhead.engine.properties import Fault
-from pierhead.secrets.model import DEFAULT_TYPE, SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.sources import Source
+from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.model.target import DEFAULT_TYPE
+from pierhead.secrets.reading.sources import Source
 
 Action = Literal["Write", "Keep", "Leave", "Delete"]
 

@@ -21,11 +21,11 @@ from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
 from pierhead.secrets.decide import decide, may_be_gone, refusal
-from pierhead.secrets.fetch import access, all_gone, fetch
 from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.sources import collect, references
-from pierhead.secrets.target import Targets
+from pierhead.secrets.reading.fetch import access, all_gone, fetch
+from pierhead.secrets.reading.sources import collect, references
+from pierhead.secrets.writing.target import Targets
 from pierhead.settings import Settings
 
 

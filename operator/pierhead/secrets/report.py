@@ -10,15 +10,10 @@ from typing import Any
 from pierhead.engine.conditions import READY, Condition, not_ready, ready, stalled
 from pierhead.engine.properties import Fault
 from pierhead.secrets.decide import Decision, Live, retained_version
-from pierhead.secrets.model import (
-    MESSAGE_LIMIT,
-    ExtractStatus,
-    KeyStatus,
-    PendingRestart,
-    SyncedSecretStatus,
-    TargetStatus,
-)
-from pierhead.secrets.sources import Source
+from pierhead.secrets.model import SyncedSecretStatus
+from pierhead.secrets.model.limits import MESSAGE_LIMIT
+from pierhead.secrets.model.status import ExtractStatus, KeyStatus, PendingRestart, TargetStatus
+from pierhead.secrets.reading.sources import Source
 
 RESTART_PENDING = "RestartPending"
 SUSPENDED = "Suspended"

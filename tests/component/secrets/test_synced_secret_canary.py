@@ -148,7 +148,7 @@ async def test_a_bug_that_handles_a_value_shows_none(
     def bug(*arguments: Any, **_: Any) -> Any:
         raise RuntimeError(repr([*map(str, arguments), CANARY]))
 
-    monkeypatch.setattr(f"pierhead.secrets.sources.{name}", bug)
+    monkeypatch.setattr(f"pierhead.secrets.reading.sources.{name}", bug)
     lab.secret("db", json.dumps({"A": CANARY}))
     await lab.synced_secret(
         "shop-db", data=lab.data(("K", "db")), dataFrom=[{"extract": {"secret": lab.aws_name("db")}}]

@@ -10,7 +10,7 @@ from pierhead.engine.resource import Resource
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS, SYNCED_SECRETS
 from pierhead.kube.store import KindStore
 from pierhead.secrets.decide import Live
-from pierhead.secrets.target import Targets
+from pierhead.secrets.writing.target import Targets
 from pierhead_sandbox.aws.protocol import Fault
 from support.objects import config_map
 from support.secrets_lab import Lab, condition, values

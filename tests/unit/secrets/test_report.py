@@ -8,14 +8,10 @@ from pierhead.engine.conditions import READY, STALLED
 from pierhead.engine.properties import Fault
 from pierhead.secrets import report
 from pierhead.secrets.decide import Decision, decide
-from pierhead.secrets.model import (
-    MESSAGE_LIMIT,
-    MOST_EXTRACTS,
-    MOST_KEYS,
-    PendingRestart,
-    SyncedSecretStatus,
-)
-from pierhead.secrets.sources import Source
+from pierhead.secrets.model import SyncedSecretStatus
+from pierhead.secrets.model.limits import MESSAGE_LIMIT, MOST_EXTRACTS, MOST_KEYS
+from pierhead.secrets.model.status import PendingRestart
+from pierhead.secrets.reading.sources import Source
 from support.secret_specs import DENIED, GONE, entry, extract, live_of, sources_of, spec_of, status_of
 
 LIVE = live_of()

@@ -11,7 +11,8 @@ from pierhead.engine.properties import Fault
 from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey
 from pierhead.secrets.memory import PENDING_SECONDS, Memory
-from pierhead.secrets.model import PendingRestart, SyncedSecretSpec
+from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.model.status import PendingRestart
 from support.secret_specs import entry, live_of, resource_of, spec_of, status_of
 from support.virtual_time import now, virtual_time
 

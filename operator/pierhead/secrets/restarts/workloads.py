@@ -14,7 +14,8 @@ from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS, ResourceType
 from pierhead.model import GROUP
-from pierhead.secrets.model import PendingRestart, Workload
+from pierhead.secrets.model.restart import Workload
+from pierhead.secrets.model.status import PendingRestart
 
 FIELD_MANAGER: Final = "pierhead-restart"
 PREFIX: Final = f"restart.{GROUP}/"

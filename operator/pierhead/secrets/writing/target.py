@@ -19,8 +19,8 @@ from pierhead.kube.watch import EventType
 from pierhead.kube.watch_set import WatchKey, WatchSet
 from pierhead.model import FIELD_MANAGER, GROUP
 from pierhead.secrets.decide import Live
-from pierhead.secrets.known import KnownSecrets
 from pierhead.secrets.model import RESOURCE, SyncedSecretStatus
+from pierhead.secrets.writing.known import KnownSecrets
 
 LABEL: Final = f"{GROUP}/managed-by"
 """Finds our Secrets; proves nothing."""

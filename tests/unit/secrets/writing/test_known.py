@@ -3,8 +3,8 @@
 from typing import Any
 
 from pierhead.engine.resource import ObjectKey
-from pierhead.secrets.known import KnownSecrets
-from pierhead.secrets.target import MARKER, manifest, surplus_keys
+from pierhead.secrets.writing.known import KnownSecrets
+from pierhead.secrets.writing.target import MARKER, manifest, surplus_keys
 from support.secret_specs import resource_of
 
 OWNER = {

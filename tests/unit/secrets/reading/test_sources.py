@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.engine.properties import Fault
-from pierhead.secrets.sources import SECRET_LIMIT, Reference, references
+from pierhead.secrets.reading.sources import SECRET_LIMIT, Reference, references
 from support.secret_specs import DENIED, GONE, entry, extract, sources_of, spec_of
 
 CANARY = "hunter2"

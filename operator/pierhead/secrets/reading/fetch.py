@@ -14,7 +14,7 @@ from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import MarkedForDeletion, SecretReader
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec
-from pierhead.secrets.sources import Answers, Reference, Version, references
+from pierhead.secrets.reading.sources import Answers, Reference, Version, references
 
 _SESSION_NAME_LIMIT = 64
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pierhead.engine.properties import MISSING, Fault, as_text, find, parse_json
-from pierhead.secrets.formats import PARSERS
-from pierhead.secrets.model import DataEntry, DataFromEntry, SecretVersionReference, SyncedSecretSpec
+from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.model.sources import DataEntry, DataFromEntry, SecretVersionReference
+from pierhead.secrets.reading.formats import PARSERS
 
 SECRET_LIMIT: Final = 1024 * 1024
 """Bytes of all values of a Secret. Source: Kubernetes, `MaxSecretSize`."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.engine.properties import MISSING, Fault, as_text, find, parse_json, to_json
-from pierhead.secrets.formats import dotenv_keys, json_keys
+from pierhead.secrets.reading.formats import dotenv_keys, json_keys
 
 CANARY = "hunter2-Zm9v"
 

@@ -1,0 +1,104 @@
+"""What a SyncedSecret tells of itself.
+
+Invariant: no field ever holds a value. One entry a line of spec, so status is as bounded as spec is.
+"""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from pierhead.model import ListMap, Model, Status
+from pierhead.secrets.model.limits import MESSAGE_LIMIT, MOST_EXTRACTS, MOST_KEYS, MOST_WORKLOADS
+
+
+class Stored(Model):
+    """A part of the status."""
+
+    # A status may have been written by a newer pierhead.
+    model_config = ConfigDict(extra="ignore")
+
+
+class SourceStatus(Stored):
+    """What became of one source."""
+
+    version_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Version whose value is in the Secret."""
+
+    reason: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Why there is no value, or not the present one, in one CamelCase word."""
+
+    message: Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT)] | None = None
+    """The same for people."""
+
+
+class KeyStatus(SourceStatus):
+    """What became of one entry of `spec.data`."""
+
+    key: Annotated[str, StringConstraints(max_length=253)]
+    """The key."""
+
+
+class ExtractStatus(SourceStatus):
+    """What became of one entry of `spec.dataFrom`."""
+
+    secret: Annotated[str, StringConstraints(max_length=2048)]
+    """The secret."""
+
+    keys: Annotated[int, Field(ge=0)] | None = None
+    """Number of keys it gave."""
+
+
+class TargetStatus(Stored):
+    """The Secret as it was last written."""
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """Name."""
+
+    type: Annotated[str, StringConstraints(max_length=253)]
+    """Type."""
+
+    uid: Annotated[str, StringConstraints(max_length=64)]
+    """Uid; another one is another Secret."""
+
+    resource_version: Annotated[str, StringConstraints(max_length=64)]
+    """Version; another one means that somebody else wrote."""
+
+
+class PendingRestart(Stored):
+    """A workload that is not restarted yet."""
+
+    kind: Annotated[str, StringConstraints(max_length=63)]
+    """Kind of the workload."""
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """Its name."""
+
+    message: Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT)]
+    """Why not."""
+
+
+class SyncedSecretStatus(Status):
+    """What is in the Secret and why."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    target: TargetStatus | None = None
+    """The Secret as it was last written."""
+
+    key_count: Annotated[int, Field(ge=0)] | None = None
+    """Number of keys in the Secret."""
+
+    keys: Annotated[list[KeyStatus], ListMap("key")] | None = Field(default=None, max_length=MOST_KEYS)
+    """What became of each entry of `spec.data`."""
+
+    extracts: list[ExtractStatus] | None = Field(default=None, max_length=MOST_EXTRACTS)
+    """What became of each entry of `spec.dataFrom`, in its order."""
+
+    marker: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Names the versions that the Secret is made of and that the workloads were last restarted for."""
+
+    restarts_pending: list[PendingRestart] | None = Field(default=None, max_length=MOST_WORKLOADS)
+    """Workloads that are not restarted yet."""
+
+    reconcile_at: Annotated[str, StringConstraints(max_length=256)] | None = None
+    """The annotation pierhead.dev/reconcile-at as of the last read."""

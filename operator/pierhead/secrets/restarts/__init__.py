@@ -1,0 +1,1 @@
+"""Restarts of what uses a Secret."""

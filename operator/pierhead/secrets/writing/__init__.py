@@ -1,0 +1,1 @@
+"""The Secret that is written, and what is known of it."""
