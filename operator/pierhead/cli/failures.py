@@ -1,9 +1,15 @@
 """How a command ends.
 
 Invariant: every end has an exit code of its own, the same for all commands; they are listed in docs/cli.md.
+A command that fails says why in one line of standard error.
 """
 
+import functools
+from collections.abc import Callable
 from enum import IntEnum
+from typing import Any
+
+import typer
 
 
 class ExitCode(IntEnum):
@@ -26,3 +32,17 @@ class CommandError(Exception):
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+def ending(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, ended by a CommandError as people and scripts are told of it."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except CommandError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.code) from None
+
+    return run

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from pierhead import __version__
 from pierhead.cli.apps.commands import app as apps
+from pierhead.cli.secrets.commands import app as secrets
 from pierhead.settings import Settings
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(apps, name="app")
+app.add_typer(secrets, name="secrets")
 
 
 class SettingLine(NamedTuple):

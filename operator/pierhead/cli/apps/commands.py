@@ -1,35 +1,20 @@
 """The group `pierhead app`.
 
-Invariant: a command that fails says why in one line of standard error, and ends with its exit code.
+Invariant: a command that fails ends as `pierhead.cli.failures` says.
 """
 
-import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import typer
 
 from pierhead.cli.adopt import command
 from pierhead.cli.apps import act, diff, render, show, tree
-from pierhead.cli.failures import CommandError
+from pierhead.cli.failures import ending
 
 app = typer.Typer(
     help="AppReleases: look at them, compare them, approve, roll back, and take applications over.",
     no_args_is_help=True,
 )
-
-
-def _ending(command: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
-        try:
-            command(*arguments, **options)
-        except CommandError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(error.code) from None
-
-    return run
-
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "list": show.list_,
@@ -47,4 +32,4 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
 }
 
 for _name, _command in _COMMANDS.items():
-    app.command(_name)(_ending(_command))
+    app.command(_name)(ending(_command))

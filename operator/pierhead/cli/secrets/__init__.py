@@ -1,0 +1,1 @@
+"""`pierhead secrets …`: SyncedSecrets from the command line."""

@@ -1,0 +1,20 @@
+"""The group `pierhead secrets`.
+
+Invariant: a command that fails ends as `pierhead.cli.failures` says, and no command prints a value.
+"""
+
+from collections.abc import Callable, Mapping
+
+import typer
+
+from pierhead.cli.failures import ending
+
+app = typer.Typer(
+    help="SyncedSecrets: bring values into AWS, find what should be there, and see how each Secret fares.",
+    no_args_is_help=True,
+)
+
+_COMMANDS: Mapping[str, Callable[..., None]] = {}
+
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(ending(_command))
