@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from pierhead.batch.shards import Part
+from pierhead.batch.model.status import Shard
 from pierhead.batch.state import Target
-from pierhead.batch.status import Shard
+from pierhead.batch.submitting.shards import Part
 
 
 @dataclass(frozen=True, slots=True)

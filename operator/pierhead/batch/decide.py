@@ -27,11 +27,11 @@ from pierhead.batch.actions import (
     Suspend,
     Terminate,
 )
-from pierhead.batch.indexes import IndexSet, Layout
-from pierhead.batch.jobs import Seen
-from pierhead.batch.shards import split
+from pierhead.batch.following.jobs import Seen
+from pierhead.batch.ledgers.indexes import IndexSet, Layout
+from pierhead.batch.model.status import MOST_OPEN, Shard
 from pierhead.batch.state import State, Target, key_of, to_moment
-from pierhead.batch.status import MOST_OPEN, Shard
+from pierhead.batch.submitting.shards import split
 
 TERMINATE_AGAIN = timedelta(seconds=60)
 """Pause before a termination that shows no effect is sent again."""

@@ -7,9 +7,9 @@ AWS said before it could be written.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pierhead.batch.indexes import IndexSet, Layout
+from pierhead.batch.ledgers.indexes import IndexSet, Layout
+from pierhead.batch.model.status import Shard
 from pierhead.batch.state import State, key_of
-from pierhead.batch.status import Shard
 from pierhead.engine.outcome import ReconcileError
 
 

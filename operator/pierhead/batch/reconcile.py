@@ -12,15 +12,15 @@ from pierhead.aws.batch import BatchClients
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
 from pierhead.batch.alarms import Alarms
-from pierhead.batch.follow import Follower
+from pierhead.batch.following.follow import Follower
+from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.memory import Memory
 from pierhead.batch.model import RESOURCE
-from pierhead.batch.preparation import Preparation
-from pierhead.batch.record import IndexRecords
 from pierhead.batch.report import kept_conditions
 from pierhead.batch.situation import Shared, Situation
 from pierhead.batch.state import OPEN_STATES, finished
 from pierhead.batch.steps import run
+from pierhead.batch.submitting.preparation import Preparation
 from pierhead.engine.outcome import Outcome
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pierhead.batch.children import said_to_be_stuck
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.intervals import bounded_text
-from pierhead.batch.jobs import Counts, Glimpse, Seen, just_submitted
-from pierhead.batch.state import State, Target, to_text
-from pierhead.batch.status import (
+from pierhead.batch.following.children import said_to_be_stuck
+from pierhead.batch.following.jobs import Counts, Glimpse, Seen, just_submitted
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.ledgers.intervals import bounded_text
+from pierhead.batch.model.status import (
     INTERVALS_LIMIT,
     MOST_FAILURES_SHOWN,
     BatchJobStatus,
@@ -24,6 +23,7 @@ from pierhead.batch.status import (
     Shard,
     States,
 )
+from pierhead.batch.state import State, Target, to_text
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
 from pierhead.model import Model
 

@@ -12,20 +12,20 @@ from pierhead.aws.batch import BatchClient, BatchClients
 from pierhead.aws.session import OPERATOR, AwsIdentity
 from pierhead.batch.alarms import Alarms
 from pierhead.batch.decide import Facts, Limits
-from pierhead.batch.definition import map_limit, spec_digest
-from pierhead.batch.follow import Access, Follower
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.jobs import FailedChild, Glimpse, Seen
-from pierhead.batch.ledger import Ledger
+from pierhead.batch.following.follow import Access, Follower
+from pierhead.batch.following.jobs import FailedChild, Glimpse, Seen
+from pierhead.batch.following.poller import Followed
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.memory import Memory
 from pierhead.batch.model import BatchJobSpec
-from pierhead.batch.names import JobNames
-from pierhead.batch.poller import Followed
-from pierhead.batch.preparation import Preparation
-from pierhead.batch.record import IndexRecords
+from pierhead.batch.model.status import BatchJobStatus, Failure, Shard
 from pierhead.batch.report import View, status_of, with_shards
 from pierhead.batch.state import State, load
-from pierhead.batch.status import BatchJobStatus, Failure, Shard
+from pierhead.batch.submitting.definition import map_limit, spec_digest
+from pierhead.batch.submitting.names import JobNames
+from pierhead.batch.submitting.preparation import Preparation
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Resource
 from pierhead.model import RECONCILE_AT

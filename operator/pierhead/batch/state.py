@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pierhead.batch.ledger import Ledger
-from pierhead.batch.shards import Part
-from pierhead.batch.status import MOST_ENDED, BatchJobStatus, Failure, Shard, ShardState
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.model.status import MOST_ENDED, BatchJobStatus, Failure, Shard, ShardState
+from pierhead.batch.submitting.shards import Part
 
 OPEN_STATES = frozenset({"Intent", "Refused", "Submitted"})
 

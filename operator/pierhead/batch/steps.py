@@ -19,12 +19,12 @@ from pierhead.batch.actions import (
     Terminate,
 )
 from pierhead.batch.decide import decide, next_moment
-from pierhead.batch.harvest import harvest, lose
-from pierhead.batch.launch import find, launch
+from pierhead.batch.following.harvest import harvest, lose
 from pierhead.batch.moves import moved
 from pierhead.batch.report import conditions_of, final_conditions, kept_conditions, with_shards
 from pierhead.batch.situation import Situation, conditions_in
-from pierhead.batch.submission import terminate
+from pierhead.batch.submitting.launch import find, launch
+from pierhead.batch.submitting.submission import terminate
 from pierhead.engine.outcome import Conflict, Outcome, ReconcileError, Transient, Waiting
 from pierhead.model import FINALIZER
 

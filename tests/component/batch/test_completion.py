@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from pierhead.batch.indexes import IndexSet
+from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.kube.resources import BATCH_JOBS
 from support.batch_lab import CONTAINER, Lab, condition, variables
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pierhead.batch.jobs import STOP_MARK
+from pierhead.batch.following.jobs import STOP_MARK
 from support.batch_lab import Lab, condition
 
 

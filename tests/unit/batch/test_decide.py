@@ -23,12 +23,12 @@ from pierhead.batch.actions import (
     Terminate,
 )
 from pierhead.batch.decide import Facts, Limits, decide
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.jobs import Counts, Seen
-from pierhead.batch.ledger import Ledger
-from pierhead.batch.shards import Part
+from pierhead.batch.following.jobs import Counts, Seen
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.model.status import MOST_OPEN, Shard
 from pierhead.batch.state import State, Target, key_of, to_text
-from pierhead.batch.status import MOST_OPEN, Shard
+from pierhead.batch.submitting.shards import Part
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 SETTLE = timedelta(seconds=60)

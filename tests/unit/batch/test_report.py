@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.batch.children import shortened
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.jobs import Counts, Glimpse, Seen
-from pierhead.batch.ledger import Ledger
+from pierhead.batch.following.children import shortened
+from pierhead.batch.following.jobs import Counts, Glimpse, Seen
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.model.status import MOST_ENDED, MOST_OPEN, BatchJobStatus, Failure, IndexRecord, Shard
 from pierhead.batch.report import View, conditions_of, final_conditions, merged, status_of
 from pierhead.batch.situation import read_status
 from pierhead.batch.state import State, Target, load
-from pierhead.batch.status import MOST_ENDED, MOST_OPEN, BatchJobStatus, Failure, IndexRecord, Shard
 from pierhead.engine.outcome import Invalid
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ import pytest
 from repository_files import ROOT, shown, text_of, tracked
 
 SOURCES = ROOT / "operator" / "pierhead"
-KINDS = sorted(path.parent.name for path in SOURCES.glob("*/model.py"))
+KINDS = sorted(path.parent.name for path in SOURCES.glob("*/decide.py"))
 PARTS = sorted(path.name for path in SOURCES.iterdir() if len(list(path.glob("*.py"))) > 1)
 
 
@@ -48,9 +48,13 @@ def test_every_part_has_tests_of_its_own(part: str) -> None:
     assert list((ROOT / "tests" / "unit" / part).glob("test_*.py"))
 
 
+def test_the_kinds_are_found() -> None:
+    assert {"apps", "batch", "secrets"} <= set(KINDS)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_has_a_decision_and_tests_against_a_real_api_server(kind: str) -> None:
-    assert (SOURCES / kind / "decide.py").exists()
+def test_every_kind_has_a_model_and_tests_against_a_real_api_server(kind: str) -> None:
+    assert (SOURCES / kind / "model" / "__init__.py").exists()
     assert (SOURCES / kind / "reconcile.py").exists()
     assert list((ROOT / "tests" / "component" / kind).glob("test_*.py"))
 

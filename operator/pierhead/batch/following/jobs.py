@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
-from pierhead.batch.indexes import IndexSet
+from pierhead.batch.ledgers.indexes import IndexSet
 
 SUCCEEDED = "SUCCEEDED"
 FAILED = "FAILED"

@@ -10,10 +10,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pierhead.batch.contract import COMPLETIONS, INDEX_MAP, OUTPUT_URI
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.model import MUTABLE, Attempts, BatchJobSpec, Container, RetryRule
-from pierhead.batch.shards import index_variables
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.model import BatchJobSpec
+from pierhead.batch.model.attempts import Attempts, RetryRule
+from pierhead.batch.model.spec import MUTABLE
+from pierhead.batch.model.template import Container
+from pierhead.batch.submitting.contract import COMPLETIONS, INDEX_MAP, OUTPUT_URI
+from pierhead.batch.submitting.shards import index_variables
 from pierhead.engine.outcome import Invalid
 from pierhead.model import GROUP
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pierhead.aws.batch import BatchClient
-from pierhead.batch.children import glimpse, stuck_reason
-from pierhead.batch.jobs import Glimpse, Seen
+from pierhead.batch.following.children import glimpse, stuck_reason
+from pierhead.batch.following.jobs import Glimpse, Seen
 from pierhead.engine.outcome import ReconcileError, Throttled
 from pierhead.engine.resource import ObjectKey
 

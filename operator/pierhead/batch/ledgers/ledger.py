@@ -7,7 +7,7 @@ Invariant: within a round an index runs at most once, so adding a result twice c
 import zlib
 from dataclasses import dataclass, field, replace
 
-from pierhead.batch.indexes import IndexSet
+from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.engine.outcome import Invalid
 
 PLANES = 4

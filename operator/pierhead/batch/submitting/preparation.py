@@ -13,9 +13,10 @@ from typing import Any
 from pierhead.aws.batch import BatchClient, BatchClients
 from pierhead.aws.errors import BadRequest
 from pierhead.aws.policy import Policy, Power
-from pierhead.batch.definition import DIGEST_TAG, definition_request
-from pierhead.batch.follow import Access
-from pierhead.batch.model import BatchJobSpec, Container
+from pierhead.batch.following.follow import Access
+from pierhead.batch.model import BatchJobSpec
+from pierhead.batch.model.template import Container
+from pierhead.batch.submitting.definition import DIGEST_TAG, definition_request
 from pierhead.engine.outcome import Invalid
 
 QUEUE_SECONDS = 60.0

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.batch.contract import COMPLETIONS, INDEX_MAP, INDEX_OFFSET, OUTPUT_URI
-from pierhead.batch.definition import (
+from pierhead.batch.ledgers.indexes import IndexSet, Layout
+from pierhead.batch.model import BatchJobSpec
+from pierhead.batch.submitting.contract import COMPLETIONS, INDEX_MAP, INDEX_OFFSET, OUTPUT_URI
+from pierhead.batch.submitting.definition import (
     DIGEST_TAG,
     OVERRIDES_LIMIT,
     definition_request,
@@ -15,9 +17,7 @@ from pierhead.batch.definition import (
     map_limit,
     spec_digest,
 )
-from pierhead.batch.indexes import IndexSet, Layout
-from pierhead.batch.model import BatchJobSpec
-from pierhead.batch.shards import split
+from pierhead.batch.submitting.shards import split
 from pierhead.engine.outcome import Invalid
 from pierhead.model import parse
 

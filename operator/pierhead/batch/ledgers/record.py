@@ -9,8 +9,8 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
-from pierhead.batch.ledger import Ledger
-from pierhead.batch.status import BatchJobStatus, IndexRecord
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.model.status import BatchJobStatus, IndexRecord
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object, ObjectKey, Resource
 from pierhead.kube.client import Client

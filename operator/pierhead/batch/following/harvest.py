@@ -6,12 +6,12 @@ Invariant: a shard is closed in the same step that adds its results, and only wh
 import asyncio
 from dataclasses import replace
 
-from pierhead.batch.children import Results, results_of
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.jobs import SUCCEEDED, Glimpse, Seen
+from pierhead.batch.following.children import Results, results_of
+from pierhead.batch.following.jobs import SUCCEEDED, Glimpse, Seen
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.model.status import Shard, ShardState
 from pierhead.batch.report import merged
 from pierhead.batch.situation import Situation
-from pierhead.batch.status import Shard, ShardState
 from pierhead.engine.outcome import Waiting
 
 

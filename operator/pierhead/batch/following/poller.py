@@ -13,8 +13,8 @@ from random import Random
 import structlog
 
 from pierhead.aws.batch import BatchClient, Job, chunks
-from pierhead.batch.glimpses import Glimpses, Reference
-from pierhead.batch.jobs import Counts, Glimpse, Seen, just_submitted
+from pierhead.batch.following.glimpses import Glimpses, Reference
+from pierhead.batch.following.jobs import Counts, Glimpse, Seen, just_submitted
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake

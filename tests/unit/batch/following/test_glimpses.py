@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from pierhead.aws.batch import Child
 from pierhead.aws.errors import from_code
-from pierhead.batch.glimpses import CALLS_PER_POLL, Glimpses
-from pierhead.batch.jobs import Counts, Seen
+from pierhead.batch.following.glimpses import CALLS_PER_POLL, Glimpses
+from pierhead.batch.following.jobs import Counts, Seen
 from pierhead.engine.resource import ObjectKey
 
 KEY = ObjectKey("team", "job")

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pierhead.aws.batch import BatchClient, Child, Job
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.jobs import FAILED, STOP_MARK, SUCCEEDED, FailedChild, Glimpse, Seen
-from pierhead.batch.status import LOG_NAME_LIMIT, MOST_FAILURES_SHOWN, TEXT_LIMIT
+from pierhead.batch.following.jobs import FAILED, STOP_MARK, SUCCEEDED, FailedChild, Glimpse, Seen
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.model.status import LOG_NAME_LIMIT, MOST_FAILURES_SHOWN, TEXT_LIMIT
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 

@@ -13,12 +13,12 @@ import structlog
 
 from pierhead.aws.errors import AwsError, BadRequest
 from pierhead.batch.actions import Submit
-from pierhead.batch.definition import NAME_TAG, NAMESPACE_TAG, UID_TAG, job_request
 from pierhead.batch.memory import Refusal
+from pierhead.batch.model.status import Shard
 from pierhead.batch.situation import Situation
 from pierhead.batch.state import key_of
-from pierhead.batch.status import Shard
-from pierhead.batch.submission import adopted, look_up, submit, terminate
+from pierhead.batch.submitting.definition import NAME_TAG, NAMESPACE_TAG, UID_TAG, job_request
+from pierhead.batch.submitting.submission import adopted, look_up, submit, terminate
 from pierhead.engine.outcome import ReconcileError, Throttled
 from pierhead.model import FINALIZER
 

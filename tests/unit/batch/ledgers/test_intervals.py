@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.intervals import bounded_text, parse, to_text
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.ledgers.intervals import bounded_text, parse, to_text
 
 SIZE = 400
 index_sets = st.sets(st.integers(0, SIZE - 1)).map(IndexSet.of)

@@ -11,8 +11,8 @@ from random import Random
 
 from pierhead.aws.batch import BatchClients
 from pierhead.aws.session import AwsIdentity
-from pierhead.batch.jobs import Glimpse, Seen
-from pierhead.batch.poller import Followed, Poller
+from pierhead.batch.following.jobs import Glimpse, Seen
+from pierhead.batch.following.poller import Followed, Poller
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey

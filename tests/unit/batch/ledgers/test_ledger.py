@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.batch.indexes import IndexSet
-from pierhead.batch.ledger import MOST_FAILURES, FailureCounts, Ledger
-from pierhead.batch.model import MOST_COMPLETIONS
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.ledgers.ledger import MOST_FAILURES, FailureCounts, Ledger
+from pierhead.batch.model.spec import MOST_COMPLETIONS
 from pierhead.engine.outcome import Invalid
 
 SIZE = 40

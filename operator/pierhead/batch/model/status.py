@@ -32,12 +32,14 @@ Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-tim
 ShardState = Literal["Intent", "Refused", "Submitted", "Succeeded", "Failed", "Terminated", "Lost"]
 
 
-class _Stored(Model):
+class Stored(Model):
+    """A part of the status."""
+
     # A status may have been written by a newer pierhead.
     model_config = ConfigDict(extra="ignore")
 
 
-class Shard(_Stored):
+class Shard(Stored):
     """One Batch job: a stretch of one round's indexes."""
 
     round: Count
@@ -66,7 +68,7 @@ class Shard(_Stored):
     """Batch's job id."""
 
 
-class Failure(_Stored):
+class Failure(Stored):
     """One index that failed in its last run."""
 
     index: Count
@@ -94,7 +96,7 @@ class Failure(_Stored):
     """CloudWatch Logs stream of the last attempt."""
 
 
-class States(_Stored):
+class States(Stored):
     """The indexes that are in Batch and have not ended, by Batch's states. They add up to `active`."""
 
     submitted: Count = 0
@@ -113,7 +115,7 @@ class States(_Stored):
     """Running."""
 
 
-class IndexRecord(_Stored):
+class IndexRecord(Stored):
     """Where the exact sets of indexes are kept."""
 
     inline: Annotated[str, StringConstraints(max_length=INLINE_LIMIT)] | None = None

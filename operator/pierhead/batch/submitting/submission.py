@@ -12,10 +12,10 @@ from typing import Any
 
 from pierhead.aws.batch import BatchClient, ListedJob
 from pierhead.aws.errors import Ambiguous, BadRequest, NotFound
-from pierhead.batch.jobs import STOP_MARK
-from pierhead.batch.names import JobNames
+from pierhead.batch.following.jobs import STOP_MARK
+from pierhead.batch.model.status import Shard
 from pierhead.batch.state import to_text
-from pierhead.batch.status import Shard
+from pierhead.batch.submitting.names import JobNames
 from pierhead.engine.outcome import ReconcileError
 
 AT_ONCE = 8

@@ -7,9 +7,9 @@ most one array job long, and its index map fits the override it travels in.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pierhead.batch.contract import INDEX_MAP, INDEX_OFFSET
-from pierhead.batch.indexes import IndexSet, Layout
-from pierhead.batch.intervals import Interval, to_text
+from pierhead.batch.ledgers.indexes import IndexSet, Layout
+from pierhead.batch.ledgers.intervals import Interval, to_text
+from pierhead.batch.submitting.contract import INDEX_MAP, INDEX_OFFSET
 
 ARRAY_LIMIT = 10_000
 """Most children of an array job; the least is 2, so one index alone is a plain job."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from pierhead.batch.intervals import Interval, bounded_text, parse, to_text
+from pierhead.batch.ledgers.intervals import Interval, bounded_text, parse, to_text
 
 _RUN = re.compile("1+")
 _SHOWN = 80

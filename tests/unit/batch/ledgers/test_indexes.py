@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.batch.indexes import IndexSet, Layout
+from pierhead.batch.ledgers.indexes import IndexSet, Layout
 
 SIZE = 300
 members_of_sets = st.sets(st.integers(0, SIZE - 1))

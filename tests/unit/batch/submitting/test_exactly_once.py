@@ -21,13 +21,13 @@ from pierhead.batch.actions import (
     Terminate,
 )
 from pierhead.batch.decide import Facts, Limits, decide
-from pierhead.batch.indexes import IndexSet, Layout
-from pierhead.batch.jobs import Counts, Seen
-from pierhead.batch.ledger import Ledger
+from pierhead.batch.following.jobs import Counts, Seen
+from pierhead.batch.ledgers.indexes import IndexSet, Layout
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.model.status import Shard
 from pierhead.batch.moves import moved
 from pierhead.batch.state import State, key_of, to_text
-from pierhead.batch.status import Shard
-from pierhead.batch.submission import adopted
+from pierhead.batch.submitting.submission import adopted
 
 SETTLE = timedelta(seconds=20)
 LIMIT = 2
@@ -203,7 +203,7 @@ class Process:
 def small_arrays():
     """Many shards of few indexes, a few of them at once."""
     with (
-        mock.patch("pierhead.batch.shards.ARRAY_LIMIT", 7),
+        mock.patch("pierhead.batch.submitting.shards.ARRAY_LIMIT", 7),
         mock.patch("pierhead.batch.decide.MOST_OPEN", 3),
     ):
         yield

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pierhead.batch.contract import ARRAY_INDEX, INDEX_MAP, INDEX_OFFSET
-from pierhead.batch.indexes import IndexSet, Layout
-from pierhead.batch.shards import ARRAY_LIMIT, index_variables, split
+from pierhead.batch.ledgers.indexes import IndexSet, Layout
+from pierhead.batch.submitting.contract import ARRAY_INDEX, INDEX_MAP, INDEX_OFFSET
+from pierhead.batch.submitting.shards import ARRAY_LIMIT, index_variables, split
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 resolve = runpy.run_path(str(EXAMPLES / "batch" / "index.py"))["completion_index"]
 resolve_in_thumbnail = runpy.run_path(str(EXAMPLES / "thumbnails" / "thumbnail.py"))["completion_index"]
 

@@ -1,0 +1,1 @@
+"""What becomes of jobs in Batch, and of the indexes they run."""

@@ -1,0 +1,1 @@
+"""Which index has run, failed or is left: exact, small and durable."""

@@ -1,0 +1,93 @@
+"""What authors of BatchJobs write.
+
+Invariant: what decides which indexes run, and how, cannot change once the object exists; what decides how
+long it may go on can.
+"""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from pierhead.batch.model.access import AwsAccess
+from pierhead.batch.model.attempts import Attempts
+from pierhead.batch.model.template import Template
+from pierhead.model import Model, Rule, exactly_one, immutable
+
+MOST_COMPLETIONS = 1_000_000
+MOST_BACKOFF = 10
+
+MUTABLE = frozenset({"activeDeadlineSeconds", "maxFailedIndexes", "suspend", "ttlSecondsAfterFinished"})
+"""Fields of the spec that may change while the work runs."""
+
+
+class BatchJobSpec(Model):
+    """The work."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("template", "jobDefinition"),
+        Rule(
+            "!has(self.maxFailedIndexes)"
+            " || self.maxFailedIndexes <= (has(self.completions) ? self.completions : 1)",
+            "maxFailedIndexes must not be greater than completions",
+            lambda spec: spec.max_failed_indexes is None or spec.max_failed_indexes <= spec.completions,
+        ),
+        *immutable(
+            "aws", "queue", "completions", "backoffLimitPerIndex", "attempts", "timeoutSeconds", "template",
+            "jobDefinition", "outputUri",
+        ),
+    )  # fmt: skip
+
+    aws: AwsAccess | None = None
+    """Where the queue is and who submits to it. Cannot be changed."""
+
+    queue: Annotated[
+        str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    ]
+    """Name of the Batch job queue. Cannot be changed."""
+
+    completions: Annotated[int, Field(ge=1, le=MOST_COMPLETIONS)] = 1
+    """Number of indexes, each of which has to run to success once. Defaults to 1. Cannot be changed."""
+
+    backoff_limit_per_index: Annotated[int, Field(ge=0, le=MOST_BACKOFF)] = 0
+    """How often an index that failed runs again. Failed indexes run again together, as the next round, when
+    the round before has ended. Defaults to 0. Cannot be changed."""
+
+    max_failed_indexes: Annotated[int, Field(ge=0, le=MOST_COMPLETIONS)] | None = None
+    """With more failed indexes than this everything still running is terminated. Defaults to no limit."""
+
+    attempts: Attempts | None = None
+    """Batch's own retries within one round. Cannot be changed."""
+
+    timeout_seconds: Annotated[int, Field(ge=60, le=2_147_483_647)] | None = None
+    """Longest time of one attempt of one index. Defaults to no limit. Cannot be changed."""
+
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
+    """Longest time of the whole BatchJob, from its start or its last resumption. Defaults to no limit."""
+
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    """The BatchJob is deleted this long after it finished. Defaults to never."""
+
+    suspend: bool = False
+    """Whether nothing may run: what runs is terminated, without counting as failed. On resumption only the
+    indexes run that have not succeeded. Defaults to false."""
+
+    template: Template | None = None
+    """What runs. Cannot be changed."""
+
+    job_definition: (
+        Annotated[
+            str,
+            StringConstraints(
+                max_length=140, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}(:[1-9][0-9]{0,9})?$"
+            ),
+        ]
+        | None
+    ) = None
+    """Existing job definition that runs instead of a template: its name, or `name:revision`. Without a
+    revision the newest active one at the start is used throughout. Cannot be changed."""
+
+    output_uri: (
+        Annotated[str, StringConstraints(max_length=1024, pattern=r"^[a-z][a-z0-9+.-]*://[!-~]+$")] | None
+    ) = None
+    """Where the containers are to put what they make; each finds it as PIERHEAD_OUTPUT_URI. Cannot be
+    changed."""

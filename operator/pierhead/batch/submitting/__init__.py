@@ -1,0 +1,1 @@
+"""From indexes that are to run to jobs in Batch, each submitted once."""
