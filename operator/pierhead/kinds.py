@@ -41,6 +41,7 @@ class Services:
     discovery: "Discovery"
     sessions: "AwsSessions"
     policy: "Policy"
+    metrics: Metrics
     renderer: "RendererPool"
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now
@@ -76,6 +77,7 @@ def _synced_secret(services: Services) -> Reconciler:
         sessions=services.sessions,
         policy=services.policy,
         settings=services.settings,
+        metrics=services.metrics,
         clock=services.clock,
     )
 
@@ -140,5 +142,6 @@ async def open_services(settings: Settings, client: Client, metrics: Metrics) ->
             discovery=discovery,
             sessions=sessions,
             policy=policy,
+            metrics=metrics,
             renderer=renderer,
         )

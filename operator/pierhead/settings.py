@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     secret_poll_seconds: float = Field(default=3600, ge=5)
     """Refresh interval of a SyncedSecret that names none."""
 
+    secret_stale_intervals: float = Field(default=3, ge=1)
+    """Number of refresh intervals without a good read after which a Secret is told to be stale."""
+
+    secret_stale_seconds: float = Field(default=900, ge=0)
+    """Least time without a good read after which a Secret is told to be stale."""
+
     batch_poll_seconds: float = Field(default=15, ge=0.2)
     """Time between looks at the running jobs of a queue."""
 

@@ -122,6 +122,7 @@ class Lab:
             sessions=sessions,
             policy=Policy(chosen.aws_policy, region=chosen.aws_region),
             settings=chosen,
+            metrics=metrics,
         )
         events = RecordedEvents()
         controller = Controller(

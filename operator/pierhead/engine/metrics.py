@@ -1,12 +1,12 @@
 """What the operator tells Prometheus, under the names that dashboards for Go operators know.
 
-Invariant: no label holds an object's name, so the number of series does not grow with the cluster. The
-registry is our own: nothing that is imported can add to it.
+Invariant: no label holds an object's name, so the number of series does not grow with the number of objects.
+The registry is our own: nothing that is imported can add to it.
 """
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -83,6 +83,12 @@ class Metrics:
     def leading(self, lease: str, *, leads: bool) -> None:
         """Whether this process holds the Lease."""
         self._leader.labels(lease).set(1 if leads else 0)
+
+    def read_at_scrape(
+        self, name: str, text: str, label: str, values: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """A gauge with a value for each of a bounded number of label values, asked for when it is read."""
+        self.registry.register(_Read(name, text, label, values))
 
     def exposition(self) -> bytes:
         """The text a scrape answers with."""
@@ -232,6 +238,28 @@ class ControllerMetrics:
         self._unfinished.set_function(lambda: sum((clock() - since for since in running_since()), 0.0))
         self._longest.set_function(lambda: max((clock() - since for since in running_since()), default=0.0))
         self._registry.register(_Conditions(f"pierhead_{self._name.lower()}_condition", objects))
+
+
+class _Read(Collector):
+    """A gauge of one label that is worked out when it is asked for."""
+
+    def __init__(self, name: str, text: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        self._name = name
+        self._text = text
+        self._label = label
+        self._values = values
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return [self._family()]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = self._family()
+        for label, value in sorted(self._values().items()):
+            family.add_metric((label,), value)
+        yield family
+
+    def _family(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily(self._name, self._text, labels=(self._label,))
 
 
 class _Conditions(Collector):

@@ -28,6 +28,9 @@ class ReconcileError(Exception):
     look_again: float | None = None
     """Seconds until the next look after a terminal error; a kind sets it when it polls what was at fault."""
 
+    conditions: tuple[Condition, ...] = ()
+    """Conditions of the kind's own that this makes true; its others stay as they are stored."""
+
     def __init__(
         self,
         message: str,

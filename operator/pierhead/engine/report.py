@@ -108,11 +108,13 @@ def notice_of(stored: Mapping[str, Any], status: Mapping[str, Any]) -> Notice | 
 def _failed(
     error: Exception, *, previous: Sequence[Mapping[str, Any]], generation: int, now: datetime
 ) -> list[dict[str, Any]]:
-    """The engine's conditions for a failure, beside the kind's own as they are stored."""
+    """The engine's conditions for a failure, beside the kind's own as they are stored or newly true."""
+    own = error.conditions if isinstance(error, ReconcileError) else ()
     fresh = conditions.render(
-        _conditions_of(error, previous), previous=previous, generation=generation, now=now
+        (*own, *_conditions_of(error, previous)), previous=previous, generation=generation, now=now
     )
-    kept = [dict(entry) for entry in previous if entry.get("type") not in _ENGINE_TYPES]
+    told = _ENGINE_TYPES | {condition.type for condition in own}
+    kept = [dict(entry) for entry in previous if entry.get("type") not in told]
     return sorted([*kept, *fresh], key=lambda entry: str(entry["type"]))
 
 

@@ -7,12 +7,14 @@ AWS once more and finds everything else in the status.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from pierhead.engine.conditions import Condition
 from pierhead.engine.outcome import Outcome, Waiting
 from pierhead.engine.properties import Fault
 from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey, Resource
 from pierhead.model import RECONCILE_AT, seconds
 from pierhead.secrets import report
+from pierhead.secrets.freshness import Freshness
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.refresh import Repairs, retry_seconds
 
@@ -37,6 +39,8 @@ class Past:
     text: str
     failures: int
     repairs: Repairs
+    stale: tuple[Condition, ...] = ()
+    """Condition Stale, where it is true."""
 
     @property
     def status(self) -> SyncedSecretStatus:
@@ -47,7 +51,7 @@ class Past:
         """How the object stands with this status."""
         return Outcome(
             status=report.fields(status),
-            conditions=report.conditions(status, self.fault, self.text),
+            conditions=(*report.conditions(status, self.fault, self.text), *self.stale),
             requeue_after=PENDING_SECONDS if status.restarts_pending else None,
         )
 
@@ -56,9 +60,15 @@ class Memory:
     """The past of every object, and its next refresh."""
 
     def __init__(
-        self, refreshes: Refreshes[ObjectKey], *, poll_seconds: float, clock: Callable[[], float]
+        self,
+        refreshes: Refreshes[ObjectKey],
+        freshness: Freshness,
+        *,
+        poll_seconds: float,
+        clock: Callable[[], float],
     ) -> None:
         self._refreshes = refreshes
+        self._freshness = freshness
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._past: dict[ObjectKey, Past] = {}
@@ -67,6 +77,7 @@ class Memory:
         """Drops the object."""
         self._past.pop(key, None)
         self._refreshes.discard(key)
+        self._freshness.forget(key)
 
     def make_due(self, key: ObjectKey) -> None:
         """The next pass reads AWS, whatever was planned."""
@@ -109,22 +120,36 @@ class Memory:
         """Ends a complete pass: plans the next refresh, and says how the object stands."""
         before = self._past.get(resource.key)
         failures = 0 if fault is None else (before.failures if before else 0) + 1
-        refresh = spec.refresh
-        interval = seconds(refresh.interval) if refresh and refresh.interval else self._poll_seconds
+        interval = self._interval(spec)
+        stale: tuple[Condition, ...] = ()
         if fault is not None:
+            stale = self._freshness.failed(resource, status, interval)
             self._refreshes.plan(resource.key, retry_seconds(failures, interval))
         else:
-            once = refresh is not None and refresh.mode == "Once"
+            once = spec.refresh is not None and spec.refresh.mode == "Once"
+            self._freshness.read(resource.key, again=not once)
             self._refreshes.plan(resource.key, None if once else interval, first=before is None)
         status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
         repairs = before.repairs if before else Repairs(self._clock)
-        return self.keep(resource, Past(resource.generation, b"", fault, text, failures, repairs), status)
+        past = Past(resource.generation, b"", fault, text, failures, repairs, stale)
+        return self.keep(resource, past, status)
+
+    def failed(
+        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus
+    ) -> tuple[Condition, ...]:
+        """Ends a pass that did not come to its end: the next one reads; says what of the object is stale."""
+        self._refreshes.discard(resource.key)
+        return self._freshness.failed(resource, stored, self._interval(spec))
 
     def keep(self, resource: Resource, past: Past, status: SyncedSecretStatus) -> Outcome:
         """How the object stands, with what changed in its status since."""
         stored = status.model_dump_json(by_alias=True, exclude_none=True, exclude={"conditions"}).encode()
         self._past[resource.key] = replace(past, stored=stored)
         return past.outcome(status)
+
+    def _interval(self, spec: SyncedSecretSpec) -> float:
+        refresh = spec.refresh
+        return seconds(refresh.interval) if refresh and refresh.interval else self._poll_seconds
 
     def _read_once(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace

@@ -12,7 +12,8 @@ from random import Random
 from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
-from pierhead.engine.outcome import Denied, Invalid, Outcome
+from pierhead.engine.metrics import Metrics
+from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError
 from pierhead.engine.properties import Fault
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.refreshes import Refreshes
@@ -21,6 +22,7 @@ from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
 from pierhead.secrets.decide import decide, may_be_gone, refusal
+from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.fetch import access, all_gone, fetch
@@ -39,6 +41,7 @@ class SyncedSecretReconciler:
         sessions: AwsSessions,
         policy: Policy,
         settings: Settings,
+        metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
@@ -52,7 +55,11 @@ class SyncedSecretReconciler:
             random=random or Random(),  # noqa: S311 (jitter, not cryptography)
             call_later=lambda delay, call: asyncio.get_running_loop().call_later(delay, call),
         )
-        self._memory = Memory(self._refreshes, poll_seconds=settings.secret_poll_seconds, clock=clock)
+        freshness = Freshness(Limits.of(settings), clock=clock)
+        metrics.read_at_scrape(METRIC, METRIC_TEXT, "namespace", freshness.oldest)
+        self._memory = Memory(
+            self._refreshes, freshness, poll_seconds=settings.secret_poll_seconds, clock=clock
+        )
 
     @property
     def kind(self) -> Kind:
@@ -89,6 +96,9 @@ class SyncedSecretReconciler:
             return self._memory.keep(resource, past, await self._actor.retry_restarts(resource, spec, status))
         try:
             return await self._refresh(resource, spec, stored)
+        except ReconcileError as error:
+            error.conditions = self._memory.failed(resource, spec, stored)
+            raise
         except BaseException:
             self._memory.make_due(resource.key)
             raise

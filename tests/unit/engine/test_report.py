@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from pierhead.engine.conditions import MESSAGE_LIMIT, Condition, not_ready, ready, reconciling
-from pierhead.engine.outcome import Conflict, Denied, Invalid, Outcome, Throttled, Transient, Waiting
+from pierhead.engine.outcome import (
+    Conflict,
+    Denied,
+    Invalid,
+    Outcome,
+    ReconcileError,
+    Throttled,
+    Transient,
+    Waiting,
+)
 from pierhead.engine.report import End, Next, Notice, next_of, notice_of, status_of
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -25,6 +34,11 @@ def entry(
         "observedGeneration": 3,
         "lastTransitionTime": since,
     }
+
+
+def _with(error: ReconcileError, *conditions: Condition) -> ReconcileError:
+    error.conditions = conditions
+    return error
 
 
 READY_BEFORE = {"conditions": [entry("Ready", "True", "Synced", since="2026-01-01T00:00:00Z")], "keys": 4}
@@ -89,6 +103,22 @@ STATUS_ROWS: list[tuple[str, End, dict[str, Any], dict[str, tuple[str, str, str]
         {
             "Ready": ("False", "Denied", "spec.queue: ask an admin for the queue"),
             "Stalled": ("True", "Denied", "spec.queue: ask an admin for the queue"),
+        },
+    ),
+    (
+        "a failure adds what the kind knows beside, and keeps the rest of the kind's own",
+        _with(Transient("no answer"), Condition("Stale", "True", "ReadsFail", "for 3h")),
+        {
+            "conditions": [
+                entry("Stale", "True", "ReadsFail", "old"),
+                entry("RestartPending", "True", "Waiting"),
+            ]
+        },
+        {
+            "Ready": ("False", "TemporaryFailure", "no answer"),
+            "Reconciling": ("True", "TemporaryFailure", "no answer"),
+            "RestartPending": ("True", "Waiting", ""),
+            "Stale": ("True", "ReadsFail", "for 3h"),
         },
     ),
     (

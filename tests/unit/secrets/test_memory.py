@@ -10,6 +10,7 @@ from pierhead.engine.outcome import Waiting
 from pierhead.engine.properties import Fault
 from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey
+from pierhead.secrets.freshness import Freshness, Limits
 from pierhead.secrets.memory import PENDING_SECONDS, Memory
 from pierhead.secrets.model import SyncedSecretSpec
 from pierhead.secrets.model.status import PendingRestart
@@ -33,7 +34,7 @@ def memory_of() -> Memory:
     refreshes = Refreshes[ObjectKey](
         clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later
     )
-    return Memory(refreshes, poll_seconds=100, clock=now)
+    return Memory(refreshes, Freshness(Limits(), clock=now), poll_seconds=100, clock=now)
 
 
 def settled(
@@ -103,7 +104,7 @@ async def test_failures_add_up_and_a_success_ends_them() -> None:
     refreshes = Refreshes[ObjectKey](
         clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later
     )
-    memory = Memory(refreshes, poll_seconds=100, clock=now)
+    memory = Memory(refreshes, Freshness(Limits(), clock=now), poll_seconds=100, clock=now)
     due = asyncio.Event()
     refreshes.start(lambda _key: due.set())
     waits = []
