@@ -302,7 +302,8 @@ def test_alerts_are_made_of_metrics_that_exist(render: Render) -> None:
     from pierhead.engine.metrics import Metrics
 
     metrics = Metrics("0")
-    metrics.controller("AppRelease", 1)
+    controller = metrics.controller("SyncedSecret", 1)
+    controller.follow(depth=int, running_since=list, objects=list)
     known = metrics.exposition().decode()
     (group,) = only(render(EVERYTHING), "PrometheusRule")["spec"]["groups"]
 
