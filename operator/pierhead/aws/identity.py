@@ -18,6 +18,9 @@ from botocore.loaders import Loader
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 15
+LONG_POLL_SECONDS = 20
+"""How much longer SQS may take: it answers when there is a message."""
+
 ATTEMPTS = 3
 
 _RENEW_SECONDS = 600
@@ -113,7 +116,7 @@ class IdentitySession:
             with self._lock:  # sessions are not thread-safe, clients are
                 if key not in self._clients:
                     self._clients[key] = self._session().client(  # type: ignore[call-overload]
-                        service, region_name=region, config=self._config(retries=retries)
+                        service, region_name=region, config=self._config(service, retries=retries)
                     )
                 client = self._clients[key]
         return client
@@ -136,10 +139,10 @@ class IdentitySession:
                 self._boto3 = boto3.Session(botocore_session=session, region_name=self._region)
             return self._boto3
 
-    def _config(self, *, retries: bool) -> Config:
+    def _config(self, service: str, *, retries: bool) -> Config:
         return Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=READ_SECONDS + (LONG_POLL_SECONDS if service == "sqs" else 0),
             max_pool_connections=self._connections,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS if retries else 1},
             tcp_keepalive=True,

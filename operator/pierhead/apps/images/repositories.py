@@ -14,8 +14,8 @@ import structlog
 
 from pierhead.apps.images.choice import Scan
 from pierhead.apps.images.registries import Registry
+from pierhead.aws.events import AwsEvent
 from pierhead.aws.images import Repository
-from pierhead.aws.queues import AwsEvent
 from pierhead.aws.session import AwsIdentity
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError, Transient

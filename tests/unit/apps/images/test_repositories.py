@@ -10,9 +10,9 @@ from pierhead.apps.images.choice import Scan
 from pierhead.apps.images.registries import EcrImages
 from pierhead.apps.images.repositories import Place, Repositories
 from pierhead.aws.errors import NotFound, Unavailable
+from pierhead.aws.events import AwsEvent
 from pierhead.aws.identity import OPERATOR, AwsIdentity
 from pierhead.aws.images import Repository
-from pierhead.aws.queues import AwsEvent
 from pierhead.engine.resource import ObjectKey
 
 ONE, TWO = ObjectKey("shop", "one"), ObjectKey("shop", "two")

@@ -1,0 +1,1 @@
+"""Events of AWS as hints that a SyncedSecret should look now."""
