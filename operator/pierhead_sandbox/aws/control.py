@@ -4,6 +4,7 @@ Invariant: needs only the standard library and pydantic, and holds no state but 
 process may have its own. Every method raises ControlError with the server's words when it is refused.
 """
 
+import base64
 import http.client
 import json
 from typing import Any
@@ -129,6 +130,10 @@ class AwsControl:
     def clear_calls(self) -> None:
         """Start counting from nothing."""
         self._door.post("calls/clear")
+
+    def written_secrets(self) -> list[tuple[str, bytes]]:
+        """Name and value of every secret and SecureString that was written since this was last asked."""
+        return [(name, base64.b64decode(value)) for name, value in self._door.post("secrets/written")]
 
     def scan_image(
         self,

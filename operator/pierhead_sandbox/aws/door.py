@@ -21,6 +21,7 @@ from pierhead_sandbox.aws.calls import CallLog
 from pierhead_sandbox.aws.ecr import Ecr
 from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.protocol import Fault
+from pierhead_sandbox.aws.written import WrittenValues
 
 Json = dict[str, Any]
 
@@ -36,6 +37,7 @@ class Door:
         *,
         calls: CallLog,
         faults: FaultBook,
+        written: WrittenValues,
         world: World,
         ecr: Ecr,
         account: str,
@@ -56,6 +58,7 @@ class Door:
             "faults": lambda _: [report.model_dump() for report in self._faults.reports()],
             "faults/add": lambda given: self._faults.add(Fault.model_validate(given), time.monotonic()),
             "faults/remove": lambda given: self._faults.remove(given.get("id")),
+            "secrets/written": lambda _: written.take(),
             "ecr/scan": lambda given: self._ecr.scan({"account": self._account, **given}),
             "batch/settings": self._settings,
             "batch/scripts/add": self._add_script,

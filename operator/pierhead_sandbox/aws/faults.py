@@ -111,7 +111,7 @@ class FaultBook:
         names = with_inner_names([resource])
         with self._lock:
             for armed in self._armed:
-                if armed.fault.resource is None or armed.fault.effect != "error":
+                if armed.fault.resource is None or armed.fault.effect not in {"error", "stale"}:
                     continue
                 covered = any(armed.matches(service, operation, names) for operation in operations)
                 if covered and armed.strikes(now):

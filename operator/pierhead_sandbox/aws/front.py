@@ -15,9 +15,11 @@ from typing import Any
 
 from pierhead_sandbox.aws.answer import Answer, error_answer, error_code
 from pierhead_sandbox.aws.calls import CallLog
+from pierhead_sandbox.aws.consistency import asker, before, empty_page, without_empty_page
 from pierhead_sandbox.aws.faults import FaultBook, Strike
 from pierhead_sandbox.aws.operations import Call, identify
 from pierhead_sandbox.aws.protocol import CallRecord
+from pierhead_sandbox.aws.written import WrittenValues
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Environ = dict[str, Any]
@@ -37,6 +39,7 @@ class Front:
         services: Mapping[str, Service],
         calls: CallLog,
         faults: FaultBook,
+        written: WrittenValues,
         stopping: threading.Event,
     ) -> None:
         self._moto = moto
@@ -44,6 +47,7 @@ class Front:
         self._services = services
         self._calls = calls
         self._faults = faults
+        self._written = written
         self._stopping = stopping
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
@@ -59,6 +63,7 @@ class Front:
 
     def _aws(self, call: Call, environ: Environ, body: bytes) -> Answer:
         arrived, began = time.time(), time.monotonic()
+        body = without_empty_page(environ, body)
         # A batch of secrets is struck member by member, by whoever answers it.
         named = [] if call.operation == "BatchGetSecretValue" else resources(environ, body)
         strike = self._faults.strike(call.service, call.operation, named, began)
@@ -70,7 +75,7 @@ class Front:
             if strike.fault is None or strike.fault.accepted:
                 answer = self._serve(call, environ, body)
             if strike.fault is not None:
-                answer = self._struck(call, strike, environ)
+                answer = self._struck(call, strike, environ, body)
             status = answer.status
             outcome = str(status) if status < _ERROR else error_code(answer)
         finally:
@@ -91,10 +96,18 @@ class Front:
 
     def _serve(self, call: Call, environ: Environ, body: bytes) -> Answer:
         service = self._services.get(call.service)
-        return self._moto(environ) if service is None else service(call, environ, body)
+        answer = self._moto(environ) if service is None else service(call, environ, body)
+        if answer.status < _ERROR:
+            self._written.record(call, body)
+        return answer
 
-    def _struck(self, call: Call, strike: Strike, environ: Environ) -> Answer:
+    def _struck(self, call: Call, strike: Strike, environ: Environ, body: bytes) -> Answer:
         fault = strike.fault
+        if fault is not None and fault.effect == "empty":
+            return empty_page(call.operation, body) or self._serve(call, environ, body)
+        if fault is not None and fault.effect == "stale":
+            answer = self._serve(call, environ, body)
+            return before(call.operation, body, answer, asker(self._moto, environ))
         if fault is None or fault.effect == "error":
             return (
                 error_answer(call.protocol, fault.status, fault.code, fault.message) if fault else Answer(500)

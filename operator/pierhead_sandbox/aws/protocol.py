@@ -67,8 +67,9 @@ class Fault(Message):
     resource: str | None = None
     """Glob over the names and ARNs in the request; a name inside an ARN matches too. On secrets it also
     strikes single members of a BatchGetSecretValue when `operation` covers GetSecretValue."""
-    effect: Literal["error", "hang", "drop", "none"] = "error"
-    """An error answer, no answer at all, a closed connection, or nothing but the delay."""
+    effect: Literal["error", "hang", "drop", "none", "empty", "stale"] = "error"
+    """An error answer, no answer at all, a closed connection, nothing but the delay, a page without members
+    before the one that was asked for, or a read of what was there before the last change."""
     accepted: bool = False
     """Carry the call out first: the client cannot tell that it was."""
     status: int = 500
@@ -86,8 +87,8 @@ class Fault(Message):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        if self.accepted and self.effect == "none":
-            raise ValueError("accepted: says nothing without an effect")
+        if self.accepted and self.effect in {"none", "empty", "stale"}:
+            raise ValueError("accepted: says nothing of what is answered in any case")
         return self
 
     @classmethod
@@ -164,6 +165,18 @@ class Fault(Message):
     def latency(cls, service: str, operation: str = "*", *, seconds: float, times: int | None = None) -> Self:
         """The right answer, late."""
         return cls(service=service, operation=operation, times=times, effect="none", delay_seconds=seconds)
+
+    @classmethod
+    def empty_page(cls, service: str, operation: str, *, times: int | None = None) -> Self:
+        """A page with nothing on it but a NextToken, as AWS may answer any list with."""
+        return cls(service=service, operation=operation, times=times, effect="empty")
+
+    @classmethod
+    def stale(
+        cls, service: str, operation: str = "*", *, resource: str | None = None, times: int | None = None
+    ) -> Self:
+        """Eventual consistency: a read shows what was there before the last change."""
+        return cls(service=service, operation=operation, resource=resource, times=times, effect="stale")
 
     @classmethod
     def decryption_failure(cls, resource: str, *, times: int | None = None) -> Self:

@@ -5,10 +5,9 @@ failed in `Errors` and never hides it. Labels that moved are put on EventBridge 
 except AWSPENDING and AWSPREVIOUS. Source: AWS Secrets Manager API reference and user guide.
 """
 
-import io
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -17,8 +16,10 @@ from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend, secret
 
 from pierhead_sandbox.aws.answer import Answer, error_answer, json_answer
 from pierhead_sandbox.aws.bus import Bus, Event
+from pierhead_sandbox.aws.consistency import asker, before, replace_body
 from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.operations import Call
+from pierhead_sandbox.aws.protocol import Fault
 
 Json = dict[str, Any]
 
@@ -65,34 +66,44 @@ class SecretsManager:
                 "InvalidParameterException",
                 f"SecretIdList: {len(ids)} members, at most {BATCH_LIMIT} are allowed",
             )
-        errors = {secret_id: error for secret_id in ids if (error := self._strike(secret_id)) is not None}
-        rest = [secret_id for secret_id in ids if secret_id not in errors]
-        if ids and not rest:
-            return json_answer({"SecretValues": [], "Errors": list(errors.values())})
-        if ids:
-            _replace_body(environ, {**request, "SecretIdList": rest})
-        answer = self._moto(environ)
-        if answer.status != _OK:
-            return answer
-        page = json.loads(answer.body)
+        faults = {secret_id: fault for secret_id in ids if (fault := self._strike(secret_id)) is not None}
+        rest = [secret_id for secret_id in ids if not _fails(faults.get(secret_id))]
+        page: Json = {"SecretValues": []}
+        if rest or not ids:
+            if ids:
+                replace_body(environ, {**request, "SecretIdList": rest})
+            answer = self._moto(environ)
+            if answer.status != _OK:
+                return answer
+            page = json.loads(answer.body)
         if not ids:
-            struck = {
-                value["ARN"]: error
-                for value in page["SecretValues"]
-                if (error := self._strike(value["ARN"])) is not None
-            }
-            page["SecretValues"] = [value for value in page["SecretValues"] if value["ARN"] not in struck]
-            errors = struck
-        page["Errors"] = [*(page.get("Errors") or []), *errors.values()]
-        return json_answer(page)
+            members = [value["ARN"] for value in page["SecretValues"]]
+            faults = {arn: fault for arn in members if (fault := self._strike(arn)) is not None}
+        page["Errors"] = [*(page.get("Errors") or []), *_errors(faults)]
+        page["SecretValues"] = [
+            value for value in page["SecretValues"] if not _fails(faults.get(value["ARN"]))
+        ]
+        stale = {secret_id for secret_id, fault in faults.items() if fault.effect == "stale"}
+        return self._aged(environ, page, stale) if stale else json_answer(page)
 
-    def _strike(self, secret_id: str) -> Json | None:
-        fault = self._faults.strike_member(
+    def _aged(self, environ: Json, page: Json, stale: set[str]) -> Answer:
+        """The page with some of its values as they were before."""
+        fresh = [value for value in page["SecretValues"] if stale.isdisjoint({value["ARN"], value["Name"]})]
+        late = [value for value in page["SecretValues"] if value not in fresh]
+        answer = json_answer({"SecretValues": late, "Errors": []})
+        old = json.loads(before("BatchGetSecretValue", b"{}", answer, asker(self._moto, environ)).body)
+        return json_answer(
+            {
+                **page,
+                "SecretValues": [*fresh, *old["SecretValues"]],
+                "Errors": [*page["Errors"], *old["Errors"]],
+            }
+        )
+
+    def _strike(self, secret_id: str) -> Fault | None:
+        return self._faults.strike_member(
             "secretsmanager", ("GetSecretValue", "BatchGetSecretValue"), secret_id, time.monotonic()
         )
-        if fault is None:
-            return None
-        return {"SecretId": secret_id, "ErrorCode": fault.code, "Message": fault.message}
 
     def _tell(
         self,
@@ -136,7 +147,13 @@ def _heal(backend: SecretsManagerBackend, name: str) -> None:
         secret.set_default_version_id(current)
 
 
-def _replace_body(environ: Json, request: Json) -> None:
-    body = json.dumps(request).encode()
-    environ["CONTENT_LENGTH"] = str(len(body))
-    environ["wsgi.input"] = io.BytesIO(body)
+def _fails(fault: Fault | None) -> bool:
+    return fault is not None and fault.effect == "error"
+
+
+def _errors(faults: Mapping[str, Fault]) -> list[Json]:
+    return [
+        {"SecretId": secret_id, "ErrorCode": fault.code, "Message": fault.message}
+        for secret_id, fault in faults.items()
+        if _fails(fault)
+    ]

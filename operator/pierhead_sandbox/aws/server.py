@@ -25,6 +25,7 @@ from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.front import Front
 from pierhead_sandbox.aws.moto_app import Moto
 from pierhead_sandbox.aws.secretsmanager import SecretsManager
+from pierhead_sandbox.aws.written import WrittenValues
 
 
 class _QuietHandler(MotoRequestHandler):
@@ -52,13 +53,14 @@ class AwsStandIn:
     def start(cls, port: int = 0, *, directory: Path | None = None) -> Self:
         """Listen on 127.0.0.1; port 0 takes a free one. `directory` keeps the logs of local processes."""
         stopping = threading.Event()
-        calls, faults, bus = CallLog(), FaultBook(), Bus()
+        calls, faults, written, bus = CallLog(), FaultBook(), WrittenValues(), Bus()
         playhouse = Playhouse(bus, directory)
         moto = Moto()
         ecr = Ecr(moto, bus)
         door = Door(
             calls=calls,
             faults=faults,
+            written=written,
             world=playhouse.world,
             ecr=ecr,
             account=DEFAULT_ACCOUNT_ID,
@@ -74,6 +76,7 @@ class AwsStandIn:
             },
             calls=calls,
             faults=faults,
+            written=written,
             stopping=stopping,
         )
         server = make_server("127.0.0.1", port, front, threaded=True, request_handler=_QuietHandler)

@@ -132,3 +132,21 @@ def test_a_label_that_moved_is_told_on_the_event_bus(secrets, client):
     assert last["resources"] == [secret["ARN"]]
     assert last["account"] == "123456789012"
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
+
+
+def test_what_was_written_is_told_once(secrets, client, control):
+    control.written_secrets()
+    secrets.create_secret(Name="db", SecretString="first")
+    secrets.put_secret_value(SecretId="db", SecretBinary=b"\x00second")
+    secrets.update_secret(SecretId="db", SecretString="third")
+    secrets.update_secret(SecretId="db", Description="no value")
+    refused(secrets.put_secret_value, SecretId="nothing", SecretString="refused")
+    client("ssm").put_parameter(Name="/shop/a", Value="fourth", Type="SecureString")
+    client("ssm").put_parameter(Name="/shop/b", Value="plain", Type="String")
+    assert control.written_secrets() == [
+        ("db", b"first"),
+        ("db", b"\x00second"),
+        ("db", b"third"),
+        ("/shop/a", b"fourth"),
+    ]
+    assert control.written_secrets() == []
