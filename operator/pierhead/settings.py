@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     aws_region: str = "us-east-1"
     """Region of every AWS call whose object names none."""
 
+    cluster_name: str = Field(default="", max_length=100, pattern=r"^[0-9A-Za-z_-]*$")
+    """Name that EKS has for this cluster: EKS Pod Identity of tenants' ServiceAccounts needs it, and with it
+    sessions of assumed roles carry the tag `eks-cluster-name`."""
+
     aws_policy: tuple[dict[str, object], ...] = ()
     """What namespaces may use of AWS beside what carries their own name; see `docs/tenancy.md`."""
 

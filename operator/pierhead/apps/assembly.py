@@ -62,7 +62,7 @@ def app_release_reconciler(
     revisions, expressions = Revisions(), Expressions()
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     templates = Renderer(renderer, discovery)
-    scopes = AwsScopes(sessions, policy, region=settings.aws_region)
+    scopes = AwsScopes(sessions, policy, region=settings.aws_region, cluster=settings.cluster_name)
     oci = OCIFetcher(store, web, EcrLogins(now=now))
     repositories = Repositories(random=Random())  # noqa: S311 (spreads looks)
     references = References(client, namespaces=settings.watch_namespaces)

@@ -7,18 +7,12 @@ uses it asks `AwsScope.check` about every other value that a tenant chose, befor
 from dataclasses import dataclass, field
 
 from pierhead.apps.inputs.references import Reader
-from pierhead.apps.model.identity import AwsAccess
+from pierhead.aws.access import ACCOUNT_FIELD, Accesses, annotated_role
 from pierhead.aws.identity import AwsIdentity
 from pierhead.aws.policy import Policy, Power
 from pierhead.aws.session import AwsClient, AwsSessions
-from pierhead.engine.outcome import Invalid
-from pierhead.engine.resource import Object
 from pierhead.kube.resources import SERVICE_ACCOUNTS
-
-ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
-"""Names a ServiceAccount's role. Source: Amazon EKS, "IAM roles for service accounts"."""
-
-_SESSION_NAME_LIMIT = 64
+from pierhead.model.aws import AwsAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,55 +39,21 @@ class AwsScope:
 class AwsScopes:
     """Makes the scopes of AppReleases."""
 
-    def __init__(self, sessions: AwsSessions, policy: Policy, *, region: str) -> None:
-        """`region` is the operator's, for AppReleases that name none."""
+    def __init__(self, sessions: AwsSessions, policy: Policy, *, region: str, cluster: str = "") -> None:
+        """`region` is the operator's, for AppReleases that name none; `cluster` is EKS's name of this one."""
         self._sessions = sessions
         self._policy = policy
-        self._region = region
+        self._accesses = Accesses(policy, region=region, cluster=cluster)
 
     async def of(self, aws: AwsAccess | None, references: Reader) -> AwsScope:
         """The scope that `spec.aws` describes; a ServiceAccount it names is read through `references`.
 
         Raises PolicyDenied; Invalid for a ServiceAccount without a role; Transient for one that is missing.
         """
+
+        async def role_of(account: str) -> str:
+            return await references.derived(SERVICE_ACCOUNTS, account, at=ACCOUNT_FIELD, make=annotated_role)
+
         namespace = references.user.namespace
-        if aws is None:
-            return self._scope(namespace, AwsIdentity(), self._region)
-        if aws.region is not None:
-            self._policy.check(namespace, "region", aws.region, field="spec.aws.region")
-        region = aws.region or self._region
-        role, at = aws.role_arn, "spec.aws.roleArn"
-        if role is None and aws.service_account_name is not None:
-            role, at = await _role(aws.service_account_name, references)
-        if role is None:
-            return self._scope(namespace, AwsIdentity(), region)
-        self._policy.check(namespace, "role", role, field=at)
-        account = aws.service_account_name
-        identity = AwsIdentity(
-            role_arn=role,
-            external_id=aws.external_id,
-            service_account=(namespace, account) if account is not None else None,
-            # Not the object's name: all objects of a namespace share one session, and its answers.
-            session_name=f"pierhead-{namespace}"[:_SESSION_NAME_LIMIT],
-            tags=(("kubernetes-namespace", namespace),) if account is None else (),
-        )
-        return self._scope(namespace, identity, region)
-
-    def _scope(self, namespace: str, identity: AwsIdentity, region: str) -> AwsScope:
-        return AwsScope(namespace, identity, region, self._sessions, self._policy)
-
-
-async def _role(account: str, references: Reader) -> tuple[str, str]:
-    at = "spec.aws.serviceAccountName"
-
-    def annotated(obj: Object) -> str:
-        role = (obj["metadata"].get("annotations") or {}).get(ROLE_ANNOTATION)
-        if not role:
-            raise Invalid(
-                f"ServiceAccount {account} has no annotation {ROLE_ANNOTATION}, and roleArn names no role",
-                reason="KeyNotFound",
-                field=at,
-            )
-        return str(role)
-
-    return await references.derived(SERVICE_ACCOUNTS, account, at=at, make=annotated), at
+        access = await self._accesses.of(aws, namespace, role_of)
+        return AwsScope(namespace, access.identity, access.region, self._sessions, self._policy)

@@ -102,6 +102,8 @@ _NOISE = (
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),
     re.compile(r"\bService: [^;]*; Status Code: \d+; Error Code: \w+;?", re.IGNORECASE),
 )
+# The role says who it was; the session's name is another one after every start.
+_SESSION = re.compile(r"(:assumed-role/[\w+=,.@-]+)/[\w+=,.@-]+")
 _QUOTED_VALUE = re.compile(
     r"[Vv]alue:? ?(?:'.*?'|\".*?\"|\[.*?\]|\{.*?\})(?= at | for | with | is | fail|$)", re.DOTALL
 )
@@ -111,7 +113,7 @@ def clean(message: str) -> str:
     """An AWS error message without request ids, credentials and echoed values, of bounded length."""
     for noise in _NOISE:
         message = noise.sub("", message)
-    message = _QUOTED_VALUE.sub("value", message)
+    message = _SESSION.sub(r"\1", _QUOTED_VALUE.sub("value", message))
     return " ".join(message.split())[:_MESSAGE_LIMIT]
 
 

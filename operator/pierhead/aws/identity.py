@@ -45,6 +45,14 @@ class AwsIdentity:
     tags: tuple[tuple[str, str], ...] = ()
     """Session tags; the role's trust policy must allow `sts:TagSession` for them."""
 
+    pod_identity: bool = False
+    """Whether EKS Pod Identity says which role the ServiceAccount has, instead of `role_arn`."""
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it is the operator itself."""
+        return self.role_arn is None and not self.pod_identity
+
     @property
     def account(self) -> str:
         """The account that calls count against; empty for the operator's own."""

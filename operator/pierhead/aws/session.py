@@ -9,13 +9,14 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 
+from pierhead.aws.assuming import Keys, Means, credentials
 from pierhead.aws.errors import AccessDenied, AwsError, Unavailable, translate
 from pierhead.aws.identity import OPERATOR, AwsIdentity, IdentitySession
 from pierhead.engine.outcome import Denied, ReconcileError
@@ -32,10 +33,18 @@ REFUSED_SECONDS = 30.0
 Count = Callable[[str, str, str], None]
 """Called with (service, operation, code) after every call, perhaps on another thread; success is `OK`."""
 
-Tokens = Callable[[str, str], Awaitable[str]]
-"""Asks for a token of a ServiceAccount (namespace, name) that STS takes. Raises ReconcileError."""
+
+class Tokens(Protocol):
+    """Asks for a token of a ServiceAccount for an audience. Raises ReconcileError."""
+
+    async def __call__(self, namespace: str, name: str, /, *, audience: str) -> str:
+        """The token."""
+
 
 TOKEN_SECONDS = 20.0
+
+_WORTHLESS = frozenset({"ExpiredCredentials", "InvalidCredentials"})
+"""Reasons for which credentials are asked for anew."""
 
 _T = TypeVar("_T")
 
@@ -82,6 +91,12 @@ class AwsSessions:
         self._loader = Loader()
         self._operator = _Entry(self._session(None), clock)
         self._assumed: OrderedDict[AwsIdentity, _Entry] = OrderedDict()
+        self._means = Means(
+            client=lambda service: self._operator.session.client(service, settings.aws_region, retries=True),
+            token=self._token,
+            cluster=settings.cluster_name,
+            count=self._count,
+        )
 
     def client(
         self,
@@ -109,6 +124,8 @@ class AwsSessions:
         result = await self._run(call, name)
         self._count(client.service, name, result.code if isinstance(result, AwsError) else "OK")
         if isinstance(result, AwsError):
+            if result.reason in _WORTHLESS:
+                self._renew(client.identity, entry)
             raise result
         return result
 
@@ -155,16 +172,25 @@ class AwsSessions:
         return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
 
     def _entry(self, identity: AwsIdentity) -> "_Entry":
-        if identity.role_arn is None:
+        if identity.is_operator:
             return self._operator
         if identity not in self._assumed:
-            self._assumed[identity] = _Entry(self._session(lambda: self._assume(identity)), self._clock)
+            session = self._session(lambda: credentials(identity, self._means))
+            self._assumed[identity] = _Entry(session, self._clock)
             if len(self._assumed) > IDENTITIES:
                 self._assumed.popitem(last=False)
         self._assumed.move_to_end(identity)
         return self._assumed[identity]
 
-    def _session(self, fetch: Callable[[], dict[str, str]] | None) -> IdentitySession:
+    def _renew(self, identity: AwsIdentity, entry: "_Entry") -> None:
+        """Lets the next call ask STS anew: AWS takes the credentials no more, though their time is not up.
+
+        Not for credentials that are new themselves: a role that is gone must not cost a call each time.
+        """
+        if self._assumed.get(identity) is entry and self._clock() - entry.made >= REFUSED_SECONDS:
+            del self._assumed[identity]
+
+    def _session(self, fetch: Callable[[], Keys] | None) -> IdentitySession:
         return IdentitySession(
             loader=self._loader,
             region=self._settings.aws_region,
@@ -172,42 +198,14 @@ class AwsSessions:
             fetch=fetch,
         )
 
-    def _assume(self, identity: AwsIdentity) -> dict[str, str]:
-        """Asks STS; runs on a pool thread."""
-        request: dict[str, Any] = {"RoleArn": identity.role_arn, "RoleSessionName": identity.session_name}
-        sts = self._operator.session.client("sts", self._settings.aws_region, retries=True)
-        operation, ask = "AssumeRole", sts.assume_role
-        if identity.service_account is not None:
-            operation, ask = "AssumeRoleWithWebIdentity", sts.assume_role_with_web_identity
-            request["WebIdentityToken"] = self._token(*identity.service_account)
-        else:
-            if identity.external_id:
-                request["ExternalId"] = identity.external_id
-            if identity.tags:
-                request["Tags"] = [{"Key": key, "Value": value} for key, value in identity.tags]
-        code = "OK"
-        try:
-            credentials = ask(**request)["Credentials"]
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-            raise
-        finally:
-            self._count("sts", operation, code)
-        return {
-            "access_key": credentials["AccessKeyId"],
-            "secret_key": credentials["SecretAccessKey"],
-            "token": credentials["SessionToken"],
-            "expiry_time": credentials["Expiration"].isoformat(),
-        }
-
-    def _token(self, namespace: str, name: str) -> str:
+    def _token(self, namespace: str, name: str, audience: str) -> str:
         """A ServiceAccount's token; runs on a pool thread, and asks on the event loop."""
         if self._tokens is None or self._loop is None:
             raise Unavailable("this process has no tokens of ServiceAccounts", reason="NoCredentials")
 
         async def ask(tokens: Tokens) -> str:
             async with asyncio.timeout(TOKEN_SECONDS):
-                return await tokens(namespace, name)
+                return await tokens(namespace, name, audience=audience)
 
         try:
             return asyncio.run_coroutine_threadsafe(ask(self._tokens), self._loop).result(TOKEN_SECONDS + 5)
@@ -227,6 +225,7 @@ class _Entry:
         self._warming: asyncio.Task[AwsError | None] | None = None
         self._refused: AwsError | None = None
         self._refused_until = 0.0
+        self.made = clock()
 
     async def ready(self, run: Callable[..., Any]) -> None:
         """Returns when calls can be signed: one thread asks for credentials, the callers wait without one."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pierhead.aws.access import assumed
 from pierhead.aws.batch import BatchClient, BatchClients
-from pierhead.aws.session import OPERATOR, AwsIdentity
+from pierhead.aws.session import OPERATOR
 from pierhead.batch.alarms import Alarms
 from pierhead.batch.decide import Facts, Limits
 from pierhead.batch.following.follow import Access, Follower
@@ -33,7 +34,6 @@ from pierhead.settings import Settings
 
 _LOST_SETTLE_TIMES = 5
 _LOST_POLLS = 10
-_SESSION_NAME_LIMIT = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -251,13 +251,5 @@ def conditions_in(resource: Resource) -> list[Mapping[str, Any]]:
 def _access(spec: BatchJobSpec, namespace: str, settings: Settings) -> Access:
     aws = spec.aws
     region = (aws.region if aws else None) or settings.aws_region
-    if aws is None or aws.role_arn is None:
-        return Access(region, OPERATOR)
-    identity = AwsIdentity(
-        role_arn=aws.role_arn,
-        external_id=aws.external_id,
-        # Not the object's name: all objects of a namespace share one session, and its poller.
-        session_name=f"pierhead-{namespace}"[:_SESSION_NAME_LIMIT],
-        tags=(("kubernetes-namespace", namespace),),
-    )
+    identity = OPERATOR if aws is None else assumed(aws, namespace, cluster=settings.cluster_name)
     return Access(region, identity)

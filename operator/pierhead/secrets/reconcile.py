@@ -25,7 +25,8 @@ from pierhead.secrets.decide import decide, may_be_gone, refusal
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.reading.fetch import access, all_gone, fetch
+from pierhead.secrets.reading.fetch import all_gone, check, fetch
+from pierhead.secrets.reading.identity import Identities
 from pierhead.secrets.reading.sources import collect, references
 from pierhead.secrets.writing.target import Targets
 from pierhead.settings import Settings
@@ -46,7 +47,7 @@ class SyncedSecretReconciler:
         random: Random | None = None,
     ) -> None:
         self._policy = policy
-        self._region = settings.aws_region
+        self._identities = Identities(client, policy, settings)
         self._reader = SecretReader(sessions, clock=clock)
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(client, self._targets)
@@ -107,7 +108,8 @@ class SyncedSecretReconciler:
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus
     ) -> Outcome:
         """A complete pass: reads, decides, acts."""
-        who = access(spec, resource.key.namespace, policy=self._policy, region=self._region)
+        check(spec, resource.key.namespace, self._policy)
+        who = await self._identities.of(spec, resource.key.namespace)
         live = await self._targets.observe(resource, target_name(resource, spec))
         refused = refusal(spec, live)
         if refused is not None:

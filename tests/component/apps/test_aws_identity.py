@@ -7,7 +7,6 @@ import pytest
 
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.inputs.references import References
-from pierhead.apps.model.identity import AwsAccess
 from pierhead.aws.identity import OPERATOR
 from pierhead.aws.policy import Policy, PolicyDenied
 from pierhead.aws.session import AwsSessions
@@ -15,6 +14,7 @@ from pierhead.engine.outcome import Invalid, Transient
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.resources import SERVICE_ACCOUNTS
 from pierhead.kube.tokens import service_account_token
+from pierhead.model.aws import AwsAccess
 from pierhead.settings import Settings
 
 ROLE = "arn:aws:iam::111122223333:role/"

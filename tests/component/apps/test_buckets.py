@@ -7,7 +7,6 @@ import pytest
 
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.inputs.references import References
-from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.sources import BucketSource
 from pierhead.apps.sources.access import Access
 from pierhead.apps.sources.artifact import ArtifactStore
@@ -16,6 +15,7 @@ from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import Denied, Invalid, Transient
 from pierhead.engine.resource import ObjectKey
+from pierhead.model.aws import AwsAccess
 from pierhead.settings import Settings
 from pierhead.stores.networks import Networks
 from pierhead_sandbox.aws.protocol import Fault

@@ -8,7 +8,6 @@ import pytest
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.inputs.accesses import Accesses
 from pierhead.apps.inputs.references import References
-from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.sources import Source
 from pierhead.apps.sources.artifact import ArtifactStore
 from pierhead.apps.sources.oci import OCIFetcher
@@ -18,6 +17,7 @@ from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import Denied, Invalid
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.resources import SECRETS
+from pierhead.model.aws import AwsAccess
 from pierhead.settings import Settings
 from pierhead.stores.networks import Networks
 from pierhead.stores.web import Web

@@ -135,8 +135,8 @@ WEB = AwsIdentity(
 async def test_a_service_accounts_token_is_exchanged_once(sessions: AwsSessions, sts: RecordedSts) -> None:
     asked = []
 
-    async def token(namespace: str, name: str) -> str:
-        asked.append((namespace, name))
+    async def token(namespace: str, name: str, /, *, audience: str) -> str:
+        asked.append((namespace, name, audience))
         return "a-token"
 
     opened = AwsSessions(Settings(), tokens=token)
@@ -146,7 +146,7 @@ async def test_a_service_accounts_token_is_exchanged_once(sessions: AwsSessions,
     await opened.close()
     (request,) = sts.requests
 
-    assert asked == [("shop", "reader")]
+    assert asked == [("shop", "reader", "sts.amazonaws.com")]
     assert request["Action"] == ["AssumeRoleWithWebIdentity"]
     assert request["WebIdentityToken"] == ["a-token"]
     assert request["RoleArn"] == [WEB.role_arn]
@@ -159,7 +159,7 @@ async def test_a_service_accounts_token_is_exchanged_once(sessions: AwsSessions,
 async def test_a_token_that_is_not_given_is_told(
     sts: RecordedSts, failure: ReconcileError, expected: type[ReconcileError]
 ) -> None:
-    async def token(_namespace: str, _name: str) -> str:
+    async def token(_namespace: str, _name: str, /, *, audience: str) -> str:
         raise failure
 
     opened = AwsSessions(Settings(), tokens=token)

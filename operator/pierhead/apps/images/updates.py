@@ -19,7 +19,6 @@ from pierhead.apps.images.registries import EcrImages, OCIImages, Registry
 from pierhead.apps.images.repositories import Place, Repositories, View
 from pierhead.apps.inputs.accesses import Accesses
 from pierhead.apps.inputs.references import Reader
-from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.images import ImageUpdate
 from pierhead.apps.model.sources import OCISource, Source
 from pierhead.apps.sources.fetcher import FETCHING
@@ -30,6 +29,7 @@ from pierhead.engine.outcome import Invalid, ReconcileError, Transient, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
 from pierhead.model import seconds
+from pierhead.model.aws import AwsAccess
 
 _DIGITS = 20
 _HELD_SHOWN = 3

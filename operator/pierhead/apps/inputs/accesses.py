@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.inputs.references import Reader
-from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.scalars import SecretName
 from pierhead.apps.model.sources import BucketSource, OCISource, PublicKey, Source
 from pierhead.apps.sources.access import Access, texts
@@ -17,6 +16,7 @@ from pierhead.aws.registry import EcrRegistry
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS
+from pierhead.model.aws import AwsAccess
 
 
 class Accesses:

@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pierhead.apps.model.delivery import Health, Install, Retry, Rollback
-from pierhead.apps.model.identity import AwsAccess
 from pierhead.apps.model.images import ImageUpdate
 from pierhead.apps.model.objects import ObjectRule
 from pierhead.apps.model.order import Dependency
@@ -17,6 +16,7 @@ from pierhead.apps.model.rendering import Helm, Kustomize
 from pierhead.apps.model.sources import Source
 from pierhead.apps.model.windows import Window
 from pierhead.model import DNSSubdomain, Duration, ListMap, Model, Rule
+from pierhead.model.aws import AwsAccess
 
 
 class AppReleaseSpec(Model):

@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from pierhead.batch.model.access import AwsAccess
 from pierhead.batch.model.attempts import Attempts
 from pierhead.batch.model.template import Template
 from pierhead.model import Model, Rule, exactly_one, immutable
+from pierhead.model.aws import AwsRole
 
 MOST_COMPLETIONS = 1_000_000
 MOST_BACKOFF = 10
@@ -37,7 +37,7 @@ class BatchJobSpec(Model):
         ),
     )  # fmt: skip
 
-    aws: AwsAccess | None = None
+    aws: AwsRole | None = None
     """Where the queue is and who submits to it. Cannot be changed."""
 
     queue: Annotated[

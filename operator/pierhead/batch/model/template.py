@@ -6,13 +6,10 @@ from pydantic import Field, StringConstraints
 
 from pierhead.batch.submitting.contract import RESERVED_PREFIXES
 from pierhead.model import ListMap, Model, Rule
+from pierhead.model.aws import RoleArn
 
 VariableName = Annotated[
     str, StringConstraints(min_length=1, max_length=255, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-]
-RoleArn = Annotated[
-    str,
-    StringConstraints(max_length=2048, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pierhead.model import ListMap, Model, Rule, at_least_one
-from pierhead.secrets.model.access import AwsAccess
+from pierhead.model.aws import AwsAccess
 from pierhead.secrets.model.limits import MOST_EXTRACTS, MOST_KEYS, MOST_WORKLOADS
 from pierhead.secrets.model.refresh import Refresh
 from pierhead.secrets.model.restart import Workload

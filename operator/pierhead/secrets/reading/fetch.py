@@ -6,49 +6,20 @@ that passes is raised, one that only somebody else can heal is an answer like an
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from pierhead.aws.access import Access
 from pierhead.aws.errors import AwsError, NotFound
-from pierhead.aws.identity import AwsIdentity
 from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import MarkedForDeletion, SecretReader
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec
 from pierhead.secrets.reading.sources import Answers, Reference, Version, references
 
-_SESSION_NAME_LIMIT = 64
 
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """As whom, and where."""
-
-    identity: AwsIdentity
-    region: str
-
-
-def access(spec: SyncedSecretSpec, namespace: str, *, policy: Policy, region: str) -> Access:
-    """Who reads, and where, once the policy allows that and every secret.
-
-    `region` is the operator's, for specs that name none. Raises PolicyDenied with the field at fault.
-    """
-    aws = spec.aws
-    if aws is not None and aws.region is not None:
-        region = aws.region
-        policy.check(namespace, "region", region, field="spec.aws.region")
-    identity = AwsIdentity()
-    if aws is not None and aws.role_arn is not None:
-        policy.check(namespace, "role", aws.role_arn, field="spec.aws.roleArn")
-        # Not the object's name: all objects of a namespace share one session, and its answers.
-        identity = AwsIdentity(
-            role_arn=aws.role_arn,
-            external_id=aws.external_id,
-            session_name=f"pierhead-{namespace}"[:_SESSION_NAME_LIMIT],
-            tags=(("kubernetes-namespace", namespace),),
-        )
+def check(spec: SyncedSecretSpec, namespace: str, policy: Policy) -> None:
+    """Returns when the namespace may read everything the spec names. Raises PolicyDenied with the field."""
     for reference, field in references(spec).items():
         policy.check(namespace, "secret", reference.secret, field=field)
-    return Access(identity, region)
 
 
 async def fetch(reader: SecretReader, who: Access, wanted: Iterable[Reference]) -> Answers:
