@@ -30,9 +30,12 @@ class Done:
 
 
 class CommandLine:
-    """Runs `pierhead app …` in one namespace; nothing of this machine's setup reaches it."""
+    """Runs `pierhead app …`, or another group, in one namespace, with nothing of this machine's setup."""
 
-    def __init__(self, environment: dict[str, str], namespace: str, home: Path) -> None:
+    def __init__(
+        self, environment: dict[str, str], namespace: str, home: Path, *, group: str = "app"
+    ) -> None:
+        self._group = group
         self._environment = {**environment, "HOME": str(home)}
         self._namespace = namespace
 
@@ -40,7 +43,7 @@ class CommandLine:
         place = ("--namespace", self._namespace) if cluster else ()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "pierhead", "app", *arguments, *place),
+            *("-m", "pierhead", self._group, *arguments, *place),
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -7,6 +7,7 @@ both reused; STS is asked once per identity and lifetime of its credentials, how
 
 import asyncio
 import logging
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
+from botocore.session import Session
 
 from pierhead.aws.assuming import Keys, Means, credentials
 from pierhead.aws.errors import AccessDenied, AwsError, Unavailable, translate
@@ -244,6 +246,22 @@ class _Entry:
         failed = task.cancelled() or task.exception() is not None
         self._refused = None if failed else task.result()
         self._refused_until = self._clock() + REFUSED_SECONDS
+
+
+def usual_region() -> str | None:
+    """The region of AWS's usual places: its variables, or the profile's. None where none is set.
+
+    Raises BadRequest for a profile that is not there.
+    """
+    # boto3 alone of AWS's tools does not know AWS_REGION.
+    region = os.environ.get("AWS_REGION")
+    try:
+        found = region or Session().get_config_variable("region")
+    except BotoCoreError as error:
+        failure = translate(error, operation="GetRegion")
+    else:
+        return str(found) if found else None
+    raise failure
 
 
 def silence() -> None:

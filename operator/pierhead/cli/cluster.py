@@ -19,7 +19,7 @@ from pierhead.kube.client import Client
 from pierhead.kube.credentials import Credentials
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.errors import NotFound
-from pierhead.kube.resources import APP_RELEASES
+from pierhead.kube.resources import APP_RELEASES, ResourceType
 
 USER_AGENT = f"pierhead-cli/{__version__}"
 """What is before the slash is the field manager of what a command patches."""
@@ -48,15 +48,21 @@ class Cluster:
 
     async def app_release(self, name: str) -> Object:
         """An AppRelease of the namespace. Raises CommandError when there is none."""
-        try:
-            return await self.client.get(APP_RELEASES, name, self.namespace)
-        except NotFound:
-            raise CommandError(f"there is no AppRelease {name} in namespace {self.namespace}") from None
+        return await self.one(APP_RELEASES, name)
 
-    async def annotate(self, name: str, annotations: Mapping[str, str]) -> Object:
-        """Sets annotations of an AppRelease."""
+    async def one(self, resource: ResourceType, name: str) -> Object:
+        """An object of the namespace. Raises CommandError when there is none."""
+        try:
+            return await self.client.get(resource, name, self.namespace)
+        except NotFound:
+            raise CommandError(f"there is no {resource.kind} {name} in namespace {self.namespace}") from None
+
+    async def annotate(
+        self, name: str, annotations: Mapping[str, str], *, resource: ResourceType = APP_RELEASES
+    ) -> Object:
+        """Sets annotations of an object."""
         patch = {"metadata": {"annotations": dict(annotations)}}
-        return await self.client.merge_patch(APP_RELEASES, name, self.namespace, patch)
+        return await self.client.merge_patch(resource, name, self.namespace, patch)
 
 
 def on(place: Place, work: Callable[[Cluster], Awaitable[T]]) -> T:

@@ -49,17 +49,20 @@ def as_yaml(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as they have to be; a terminal's last column is cut where the line ends."""
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, err: bool = False) -> None:
+    """Columns as wide as they have to be; a terminal's last column is cut where the line ends.
+
+    `err` prints to standard error.
+    """
     lines = [list(headers), *(list(row) for row in rows)]
     lines = [[" ".join(cell.split()) for cell in line] for line in lines]
     widths = [max(len(line[index]) for line in lines) for index in range(len(headers))]
-    console = Console()
+    console = Console(stderr=err)
     for number, line in enumerate(lines):
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
         text = _GAP.join(cells).rstrip()
         if not console.is_terminal:
-            typer.echo(text)
+            typer.echo(text, err=err)
             continue
         styled = Text(text, style="bold" if number == 0 else "", no_wrap=True, overflow="ellipsis")
         position = 0

@@ -3,7 +3,7 @@
 import base64
 import json
 
-from pierhead.cli.apps.views import is_current
+from pierhead.cli.conditions import is_current
 from pierhead.kube.resources import CONFIG_MAPS
 from support.app_sources import GitRepository, chart_files
 from support.releases import because, condition, config_map, deployment, inline

@@ -6,10 +6,10 @@ import pytest
 
 from pierhead.apps.history.release import Bookkeeping, Release, Status
 from pierhead.cli.apps.act import target_of
-from pierhead.cli.apps.progress import is_settled
 from pierhead.cli.apps.views import chart_of, details, revision_line, short_revision, summary
 from pierhead.cli.failures import CommandError
 from pierhead.cli.output import age, as_yaml
+from pierhead.cli.progress import is_settled
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BARE = {"metadata": {"name": "shop", "namespace": "a", "generation": 1}, "spec": {"source": {}}}

@@ -19,12 +19,12 @@ from pierhead.cli.adopt.source_options import Chart, source_of
 from pierhead.cli.adopt.translation import Translation
 from pierhead.cli.apps.diff import print_changes
 from pierhead.cli.apps.files import documents
-from pierhead.cli.apps.progress import awaited, is_settled, judged
 from pierhead.cli.apps.render import LocalOption, given_of
 from pierhead.cli.cluster import Cluster, Place, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import masked
 from pierhead.cli.output import as_yaml, show
+from pierhead.cli.progress import awaited, is_settled, judged
 from pierhead.engine.outcome import Invalid, ReconcileError
 from pierhead.engine.resource import Object
 from pierhead.kube.errors import AlreadyExists

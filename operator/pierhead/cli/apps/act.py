@@ -14,10 +14,11 @@ from pierhead.apps.gates.approval import APPROVE
 from pierhead.apps.history.release import Release, Status
 from pierhead.apps.names import release_name
 from pierhead.cli import options
-from pierhead.cli.apps import releases, views
-from pierhead.cli.apps.progress import Check, awaited, is_settled, judged
+from pierhead.cli.apps import releases
 from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.conditions import condition
 from pierhead.cli.failures import CommandError, ExitCode
+from pierhead.cli.progress import Check, awaited, is_settled, judged
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import APP_RELEASES
 from pierhead.model import RECONCILE_AT, ROLLBACK_TO, seconds
@@ -152,7 +153,7 @@ def rollback(
         obj = await awaited(cluster, name, _with_status(done), seconds=seconds(timeout))
         release = obj["status"]["release"]
         if release["status"] != Status.DEPLOYED:
-            text = views.condition(obj).get("message")
+            text = condition(obj).get("message")
             raise CommandError(f"the rollback to revision {target} failed: {text}", ExitCode.NOT_READY)
         return f"revision {release['revision']} is revision {target} again"
 
@@ -192,7 +193,7 @@ def _with_status(check: Check) -> Check:
 
 
 def _resumed(obj: Object) -> bool:
-    return views.condition(obj).get("reason") != "Suspended" and is_settled(obj)
+    return condition(obj).get("reason") != "Suspended" and is_settled(obj)
 
 
 def _refuse_suspended(obj: Object) -> None:

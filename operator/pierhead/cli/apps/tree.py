@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from pierhead.cli import options
-from pierhead.cli.apps.views import condition
 from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.conditions import condition
 from pierhead.cli.output import print_tree, show
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object

@@ -8,26 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pierhead.apps.history.release import Release
+from pierhead.cli.conditions import condition, is_current
 from pierhead.cli.masking import without
 from pierhead.engine.resource import Object
 
 _REVISION_SHOWN = 12
 _LONG_HEX = 40
-
-
-def condition(obj: Mapping[str, Any], kind: str = "Ready") -> Mapping[str, Any]:
-    """A condition; empty when there is none of this type."""
-    for entry in (obj.get("status") or {}).get("conditions") or ():
-        if entry.get("type") == kind:
-            found: Mapping[str, Any] = entry
-            return found
-    return {}
-
-
-def is_current(obj: Mapping[str, Any]) -> bool:
-    """Whether the status speaks of the spec as it is."""
-    seen = (obj.get("status") or {}).get("observedGeneration")
-    return bool(seen == obj["metadata"].get("generation"))
 
 
 def summary(obj: Object) -> dict[str, Any]:

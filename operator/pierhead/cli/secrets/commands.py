@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 import typer
 
 from pierhead.cli.failures import ending
+from pierhead.cli.secrets.migration import command
 
 app = typer.Typer(
     help="SyncedSecrets: bring values into AWS, find what should be there, and see how each Secret fares.",
     no_args_is_help=True,
 )
 
-_COMMANDS: Mapping[str, Callable[..., None]] = {}
+_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "import": command.import_,
+}
 
 for _name, _command in _COMMANDS.items():
     app.command(_name)(ending(_command))

@@ -1,4 +1,4 @@
-"""Waiting for an AppRelease, by watch, while it says how it gets on.
+"""Waiting for an object of ours, by watch, while it says how it gets on.
 
 Invariant: nothing is polled, and what is printed on the way goes to standard error: standard output has the
 result alone.
@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import typer
 
-from pierhead.cli.apps.views import condition, is_current
 from pierhead.cli.cluster import Cluster
+from pierhead.cli.conditions import condition, is_current
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.engine.resource import Object
-from pierhead.kube.resources import APP_RELEASES
+from pierhead.kube.resources import APP_RELEASES, ResourceType
 from pierhead.kube.watch import Watch
 
 Check = Callable[[Object], bool]
@@ -27,8 +27,10 @@ def is_settled(obj: Object) -> bool:
     return condition(obj, "Reconciling").get("status") != "True"
 
 
-async def awaited(cluster: Cluster, name: str, check: Check, *, seconds: float) -> Object:
-    """The AppRelease, once the check holds.
+async def awaited(
+    cluster: Cluster, name: str, check: Check, *, seconds: float, resource: ResourceType = APP_RELEASES
+) -> Object:
+    """The object, once the check holds.
 
     Raises CommandError when that takes longer than `seconds`, or when somebody deletes it.
     """
@@ -47,7 +49,7 @@ async def awaited(cluster: Cluster, name: str, check: Check, *, seconds: float) 
 
     watch = Watch(
         cluster.client,
-        APP_RELEASES,
+        resource,
         look,
         namespace=cluster.namespace,
         field_selector=f"metadata.name={name}",
@@ -59,13 +61,13 @@ async def awaited(cluster: Cluster, name: str, check: Check, *, seconds: float) 
             found = await end
     except TimeoutError:
         raise CommandError(
-            f"AppRelease {name} did not get there within {seconds:g}s: {told.last}", ExitCode.TIMED_OUT
+            f"{resource.kind} {name} did not get there within {seconds:g}s: {told.last}", ExitCode.TIMED_OUT
         ) from None
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     if found is None:
-        raise CommandError(f"AppRelease {name} was deleted")
+        raise CommandError(f"{resource.kind} {name} was deleted")
     return found
 
 
@@ -74,7 +76,8 @@ def judged(obj: Object) -> str:
     ready = condition(obj)
     text = f"{ready.get('reason')}: {ready.get('message')}"
     if ready.get("status") != "True":
-        raise CommandError(f"AppRelease {obj['metadata']['name']} is not Ready: {text}", ExitCode.NOT_READY)
+        name = obj["metadata"]["name"]
+        raise CommandError(f"{obj['kind']} {name} is not Ready: {text}", ExitCode.NOT_READY)
     return text
 
 

@@ -1,0 +1,1 @@
+"""Values that move into AWS, and the SyncedSecrets that take their place."""
