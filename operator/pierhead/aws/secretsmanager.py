@@ -1,10 +1,14 @@
 """Reading Secrets Manager with the fewest calls.
 
-Invariants: an answer never serves another identity; reads of current versions go out in twenties, as
-`pierhead.aws.sharing` brings them together; one secret that cannot be read never costs another its answer.
+Invariants: an answer never serves another identity, nor a reader who needs a younger one; reads of current
+versions go out in twenties, as `pierhead.aws.sharing` brings them together; one secret that cannot be read
+never costs another its answer.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+import asyncio
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +20,7 @@ from pierhead.aws.errors import (
     Throttling,
     from_code,
 )
+from pierhead.aws.held import HeldAnswers
 from pierhead.aws.rate import TokenBucket, TokenBuckets
 from pierhead.aws.session import AwsClient, AwsIdentity, AwsSessions
 from pierhead.aws.sharing import WINDOW_SECONDS, Lane, SharedReads, Wish
@@ -24,6 +29,9 @@ CURRENT: Final = "AWSCURRENT"
 BATCH_SIZE: Final = 20
 DENIED_SECONDS: Final = 3600.0
 """How long a denied BatchGetSecretValue is remembered, so that a granted one is found."""
+
+VISIBLE_AFTER_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
+"""Pauses between reads for a version that is not seen yet: Secrets Manager is eventually consistent."""
 
 # Half of AWS's quota for BatchGetSecretValue (100 calls a second) and a share of that for the others.
 _BATCHES_PER_SECOND: Final = 50.0
@@ -48,6 +56,10 @@ class SecretVersion:
     string: str | None = field(repr=False)
     binary: bytes | None = field(repr=False)
     stages: tuple[str, ...] = ()
+
+    def size(self) -> int:
+        """Bytes of its value, about."""
+        return len(self.string or "") + len(self.binary or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +86,24 @@ class SecretReader:
         window: float = WINDOW_SECONDS,
         batches_per_second: float = _BATCHES_PER_SECOND,
         gets_per_second: float = _GETS_PER_SECOND,
+        wanted: Callable[[str], bool] = lambda _secret_id: False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`wanted` says whether a secret, by the id it is read by, is going to be read again at once."""
         self._sessions = sessions
+        self._sleep = sleep
+        self._followed: Counter[str] = Counter()
         self._clock = clock
         self._batches = TokenBuckets(lambda: TokenBucket(batches_per_second, batches_per_second))
         self._gets = TokenBuckets(lambda: TokenBucket(gets_per_second, gets_per_second))
         self._denied_until: dict[Lane, float] = {}
+        self._held = HeldAnswers[_Read, SecretVersion](
+            wanted=lambda read: read.secret_id in self._followed or wanted(read.secret_id),
+            size=SecretVersion.size,
+            clock=clock,
+        )
         self._reads = SharedReads[_Read, SecretVersion](
-            batch=self._batch, single=self._single, size=BATCH_SIZE, window=window
+            batch=self._batch, single=self._single, size=BATCH_SIZE, window=window, held=self._held
         )
 
     async def read(
@@ -92,17 +114,60 @@ class SecretReader:
         *,
         version_stage: str | None = None,
         version_id: str | None = None,
+        not_before: float = -math.inf,
     ) -> SecretVersion:
         """One version: the current one unless a stage or a version id is given.
 
-        Raises the classes of `pierhead.aws.errors`; NotFound also where the secret exists without that
-        version, MarkedForDeletion for a deleted secret that can still be restored.
+        It comes from a call that was begun at `not_before`, on this reader's clock, or later. Raises the
+        classes of `pierhead.aws.errors`; NotFound also where the secret exists without that version,
+        MarkedForDeletion for a deleted secret that can still be restored.
         """
         if version_id is None:
             version_stage = version_stage or CURRENT
         lane = Lane(identity, region)
         alone = version_stage != CURRENT or version_id is not None or self._batch_denied(lane)
-        return await self._reads.read(_Read(lane, secret_id, version_stage, version_id), alone=alone)
+        read = _Read(lane, secret_id, version_stage, version_id)
+        return await self._reads.read(read, alone=alone, not_before=not_before)
+
+    async def follow(
+        self,
+        identity: AwsIdentity,
+        region: str,
+        secret_id: str,
+        version_id: str,
+        *,
+        version_stage: str | None = None,
+    ) -> AsyncIterator[float]:
+        """Reads until the label names this version, of which an event told; five times at most.
+
+        Yields, after the first read and after each that shows another version than the one before, a moment:
+        a `read` with that as `not_before` has this answer, without a call if it comes before the iteration
+        goes on. Whoever gets it makes its objects due since then and wakes them; what they already have, they
+        do not write again. The version need never be seen: a later one may have taken the label. Raises the
+        classes of `pierhead.aws.errors`.
+        """
+        seen: str | None = None
+        self._followed[secret_id] += 1
+        try:
+            for pause in (0.0, *VISIBLE_AFTER_SECONDS):
+                if pause:
+                    await self._sleep(pause)
+                began = self._clock()
+                found = await self.read(
+                    identity, region, secret_id, version_stage=version_stage, not_before=began
+                )
+                if found.version_id != seen:
+                    seen = found.version_id
+                    yield began
+                if seen == version_id:
+                    return
+        finally:
+            self._followed -= Counter([secret_id])
+            self._held.sweep()
+
+    def sweep(self) -> None:
+        """Drops the answers that are not `wanted` any more."""
+        self._held.sweep()
 
     async def is_gone(self, identity: AwsIdentity, region: str, secret_id: str) -> bool:
         """Whether the secret itself provably does not exist, or is marked for deletion.

@@ -1,17 +1,19 @@
 """Reads that share answers and calls.
 
-Invariants: equal reads that wait at the same time share one answer; reads of one lane that meet within a few
-milliseconds, or while another batch of it is under way, go out together; every read is answered, whatever
-happens, and no answer is held longer than the reads that wait for it.
+Invariants: equal reads share one answer, that of a call which was begun no earlier than each of them allows;
+reads of one lane that meet within a few milliseconds, or while another batch of it is under way, go out
+together; every read is answered, whatever happens. Answers are held by `pierhead.aws.held` and nowhere else.
 """
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
 from pierhead.aws.errors import AccessDenied, AwsError, BadRequest, NotFound, Throttling, Unavailable
+from pierhead.aws.held import HeldAnswers
 from pierhead.aws.identity import AwsIdentity
 from pierhead.aws.rate import TokenBucket, TokenBuckets
 
@@ -42,7 +44,7 @@ _Read = TypeVar("_Read", bound=Read)
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Wish(Generic[_Read, _Answer]):
     """A read under way and who waits for it.
 
@@ -51,6 +53,8 @@ class Wish(Generic[_Read, _Answer]):
 
     read: _Read
     answer: asyncio.Future[_Answer | Exception]
+    asked_at: float = math.inf
+    """When its call was begun; infinite before."""
 
 
 @dataclass(slots=True)
@@ -73,43 +77,55 @@ class SharedReads(Generic[_Read, _Answer]):
         single: Callable[[Wish[_Read, _Answer]], Awaitable[None]],
         size: int,
         window: float = WINDOW_SECONDS,
+        held: HeldAnswers[_Read, _Answer] | None = None,
     ) -> None:
         """`batch` settles wishes of one lane, at most `size`, and returns those to be read by `single`."""
         self._batch = batch
         self._single = single
         self._size = size
         self._window = window
+        self._held = held
         self._wishes: dict[_Read, Wish[_Read, _Answer]] = {}
         self._pending: dict[Lane, _Pending[_Read, _Answer]] = {}
         self._under_way: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, read: _Read, *, alone: bool = False) -> _Answer:
-        """The answer to a read, which goes out at once if `alone`. Raises what it was settled with."""
-        wish = self._wishes.get(read)
-        if wish is None:
-            wish = self._wishes[read] = Wish(read, asyncio.get_running_loop().create_future())
-            if alone:
-                self._spawn([wish])
-            else:
-                self._send(wish)
-        result = await asyncio.shield(wish.answer)
+    async def read(self, read: _Read, *, alone: bool = False, not_before: float = -math.inf) -> _Answer:
+        """The answer to a read, which goes out at once if `alone`. Raises what it was settled with.
+
+        The call that is answered was not begun before `not_before`, a moment of the clock of `held`.
+        """
+        result = self._held.get(read, not_before) if self._held is not None else None
+        if result is None:
+            wish = self._wishes.get(read)
+            if wish is None or wish.asked_at < not_before:
+                wish = self._wishes[read] = Wish(read, asyncio.get_running_loop().create_future())
+                if alone:
+                    self._spawn([wish])
+                else:
+                    self._send(wish)
+            result = await asyncio.shield(wish.answer)
         if isinstance(result, Exception):
             raise result.copy() if isinstance(result, AwsError) else result
         return result
 
     def settle(self, wish: Wish[_Read, _Answer], result: _Answer | Exception) -> None:
-        """Hands the answer out, once, and keeps none."""
-        if self._wishes.get(wish.read) is wish:
+        """Hands the answer out, once."""
+        newest = self._wishes.get(wish.read) is wish
+        if newest:
             del self._wishes[wish.read]
         if not wish.answer.done():
             wish.answer.set_result(result)
+            if newest and self._held is not None:
+                self._held.keep(wish.read, result, wish.asked_at)
 
     async def close(self) -> None:
         """Gives up what is under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._held is not None:
+            self._held.clear()
 
     def _send(self, wish: Wish[_Read, _Answer]) -> None:
         lane = wish.read.lane
@@ -152,6 +168,9 @@ class SharedReads(Generic[_Read, _Answer]):
 
     async def _answer(self, wishes: list[Wish[_Read, _Answer]]) -> None:
         """Answers every one of these wishes, whatever happens."""
+        if self._held is not None:
+            for wish in wishes:
+                wish.asked_at = self._held.clock()
         failure: Exception = Unavailable("pierhead is stopping")
         try:
             alone = await self._batch(wishes) if len(wishes) > 1 else wishes
@@ -182,18 +201,22 @@ class NamedReads(Generic[_Answer]):
         size: int,
         calls_per_second: float,
         window: float = WINDOW_SECONDS,
+        held: HeldAnswers[Named, _Answer] | None = None,
     ) -> None:
         """`ask` calls AWS, for at most `size` names; `missing` is the error for one that was left out."""
         self._ask = ask
         self._missing = missing
         self._calls = TokenBuckets(lambda: TokenBucket(calls_per_second, calls_per_second))
         self._reads = SharedReads[Named, _Answer](
-            batch=self._batch, single=self._single, size=size, window=window
+            batch=self._batch, single=self._single, size=size, window=window, held=held
         )
 
-    async def read(self, lane: Lane, name: str) -> _Answer:
-        """What has this name. Raises what `missing` makes, and the classes of `pierhead.aws.errors`."""
-        return await self._reads.read(Named(lane, name))
+    async def read(self, lane: Lane, name: str, *, not_before: float = -math.inf) -> _Answer:
+        """What has this name, as `SharedReads.read`.
+
+        Raises what `missing` makes, and the classes of `pierhead.aws.errors`.
+        """
+        return await self._reads.read(Named(lane, name), not_before=not_before)
 
     async def close(self) -> None:
         """Gives up what is under way."""

@@ -21,7 +21,7 @@ from pierhead.engine.freshness import Freshness
 from pierhead.engine.metrics import Metrics
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.queue import Backoff, Priority, WorkQueue
-from pierhead.engine.reconciler import Reconciler
+from pierhead.engine.reconciler import Expecting, Reconciler
 from pierhead.engine.resource import Object, ObjectKey, ObjectStore
 from pierhead.engine.worker import Worker
 
@@ -47,6 +47,7 @@ class Controller:
     ) -> None:
         self.kind = reconciler.kind
         self._reconciler = reconciler
+        self._expecting = reconciler if isinstance(reconciler, Expecting) else None
         self._store = store
         self._workers = workers
         self._resync_seconds = resync_seconds
@@ -192,5 +193,7 @@ class Controller:
             if priority is Priority.SPEC:
                 # What failed for the old wish says nothing about the new one.
                 self._queue.forget(key)
+            if self._expecting is not None:
+                self._expecting.expect(key, obj)
             self._queue.add(key, priority)
         return True

@@ -5,10 +5,10 @@ of the kind, and calls `forget` between two objects of one name.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pierhead.engine.outcome import Outcome
-from pierhead.engine.resource import Kind, ObjectKey, Resource
+from pierhead.engine.resource import Kind, Object, ObjectKey, Resource
 
 Wake = Callable[[ObjectKey], None]
 """Makes a key due because something it depends on moved. Called in the event loop's thread."""
@@ -41,4 +41,13 @@ class Reconciler(Protocol):
 
     async def stop(self) -> None:
         """Ends the background tasks. Called once no reconcile runs any more."""
+        ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A reconciler that hears of an object before its turn, so that objects can share what they read."""
+
+    def expect(self, key: ObjectKey, obj: Object) -> None:
+        """The object is new or has changed, and waits to be reconciled. Cheap; the object may be invalid."""
         ...

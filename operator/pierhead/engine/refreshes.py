@@ -2,16 +2,19 @@
 
 Invariant: keys that are due at about the same time come due together, so that their looks share calls; the
 moments they come due at are sixtieths of the interval, and keys that were first seen together are spread over
-all of them.
+all of them. Keys of one group and one interval always come due together.
 """
 
 import math
+import zlib
 from collections.abc import Callable, Hashable
 from random import Random
 from typing import Generic, TypeVar
 
 _SLOTS = 60
 _LEAST_SLOT_SECONDS = 0.05
+_LEAST_SHARE = 0.1
+"""Of the interval that passes between two looks at least."""
 
 CallLater = Callable[[float, Callable[[], None]], object]
 """`loop.call_later`, for the delay in seconds."""
@@ -29,6 +32,7 @@ class Refreshes(Generic[_Key]):
         self._slots: dict[float, set[_Key]] = {}
         self._due: dict[_Key, float] = {}
         self._wake: Callable[[_Key], None] | None = None
+        self._salt = random.random()
 
     def start(self, wake: Callable[[_Key], None]) -> None:
         """Where keys that are due go."""
@@ -38,23 +42,38 @@ class Refreshes(Generic[_Key]):
         """Whether the key's time has come, or none is set."""
         return self._clock() >= self._due.get(key, -math.inf)
 
-    def plan(self, key: _Key, interval: float | None, *, first: bool = False) -> None:
+    def plan(
+        self, key: _Key, interval: float | None, *, first: bool = False, group: str | None = None
+    ) -> None:
         """Makes the key due within `interval` seconds, after nine tenths of them or more; None: never.
 
-        The `first` time in the life of a process it is any time after a tenth.
+        The `first` time in the life of a process it is any time after a tenth. With a `group` it is after a
+        tenth, at the moment that all keys of the group and the interval have: each interval one, chosen at
+        random for this process.
         """
         self.discard(key)
         if interval is None:
             self._due[key] = math.inf
             return
         width = max(interval / _SLOTS, _LEAST_SLOT_SECONDS)
-        wanted = self._clock() + interval * self._random.uniform(0.1 if first else 0.9, 1.0)
-        slot = math.ceil(wanted / width) * width
+        slot = self._moment_of(group, interval, width) if group is not None else None
+        if slot is None:
+            wanted = self._clock() + interval * self._random.uniform(0.1 if first else 0.9, 1.0)
+            slot = math.ceil(wanted / width) * width
         if slot not in self._slots:
             self._slots[slot] = set()
             self._call_later(max(0.0, slot - self._clock()), lambda: self._fire(slot))
         self._slots[slot].add(key)
         self._due[key] = slot
+
+    def _moment_of(self, group: str, interval: float, width: float) -> float | None:
+        """The group's next moment; None where that is too near, and another has to do this once."""
+        share = zlib.crc32(f"{self._salt} {group}".encode()) / 2**32
+        phase = math.floor(share * max(1, math.floor(interval / width))) * width
+        now = self._clock()
+        # Half a slot on, as the moment that has just come may not be over by the clock's last digit.
+        moment = (math.floor((now + width / 2 - phase) / interval) + 1) * interval + phase
+        return moment if moment - now >= _LEAST_SHARE * interval else None
 
     def stop(self) -> None:
         """No key is woken any more."""

@@ -12,11 +12,12 @@ from pierhead.engine.outcome import Outcome, Waiting
 from pierhead.engine.properties import Fault
 from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey, Resource
-from pierhead.model import RECONCILE_AT, seconds
+from pierhead.model import RECONCILE_AT
 from pierhead.secrets import report
 from pierhead.secrets.freshness import Freshness
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.refresh import Repairs, retry_seconds
+from pierhead.secrets.reading.due import Due
+from pierhead.secrets.refresh import Repairs, interval_of, retry_seconds
 
 PENDING_SECONDS = 60.0
 """Time between looks at a workload that cannot be restarted yet."""
@@ -62,12 +63,14 @@ class Memory:
     def __init__(
         self,
         refreshes: Refreshes[ObjectKey],
+        due: Due,
         freshness: Freshness,
         *,
         poll_seconds: float,
         clock: Callable[[], float],
     ) -> None:
         self._refreshes = refreshes
+        self._due = due
         self._freshness = freshness
         self._poll_seconds = poll_seconds
         self._clock = clock
@@ -79,9 +82,15 @@ class Memory:
         self._refreshes.discard(key)
         self._freshness.forget(key)
 
-    def make_due(self, key: ObjectKey) -> None:
-        """The next pass reads AWS, whatever was planned."""
+    def make_due(self, key: ObjectKey, since: float | None = None) -> None:
+        """The next pass reads AWS, whatever was planned.
+
+        With a moment `since`, such as `SecretReader.follow` yields, it is content with answers from then on,
+        and those are held for it. Who does this outside of a pass wakes the object afterwards.
+        """
         self._refreshes.discard(key)
+        if since is not None:
+            self._due.add(key, since)
 
     def settled(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace
@@ -120,15 +129,15 @@ class Memory:
         """Ends a complete pass: plans the next refresh, and says how the object stands."""
         before = self._past.get(resource.key)
         failures = 0 if fault is None else (before.failures if before else 0) + 1
-        interval = self._interval(spec)
+        interval, group = interval_of(spec, self._poll_seconds), self._due.group(resource.key)
         stale: tuple[Condition, ...] = ()
         if fault is not None:
             stale = self._freshness.failed(resource, status, interval)
-            self._refreshes.plan(resource.key, retry_seconds(failures, interval))
+            self._refreshes.plan(resource.key, retry_seconds(failures, interval), group=group)
         else:
             once = spec.refresh is not None and spec.refresh.mode == "Once"
             self._freshness.read(resource.key, again=not once)
-            self._refreshes.plan(resource.key, None if once else interval, first=before is None)
+            self._refreshes.plan(resource.key, None if once else interval, first=before is None, group=group)
         status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
         repairs = before.repairs if before else Repairs(self._clock)
         past = Past(resource.generation, b"", fault, text, failures, repairs, stale)
@@ -139,17 +148,13 @@ class Memory:
     ) -> tuple[Condition, ...]:
         """Ends a pass that did not come to its end: the next one reads; says what of the object is stale."""
         self._refreshes.discard(resource.key)
-        return self._freshness.failed(resource, stored, self._interval(spec))
+        return self._freshness.failed(resource, stored, interval_of(spec, self._poll_seconds))
 
     def keep(self, resource: Resource, past: Past, status: SyncedSecretStatus) -> Outcome:
         """How the object stands, with what changed in its status since."""
         stored = status.model_dump_json(by_alias=True, exclude_none=True, exclude={"conditions"}).encode()
         self._past[resource.key] = replace(past, stored=stored)
         return past.outcome(status)
-
-    def _interval(self, spec: SyncedSecretSpec) -> float:
-        refresh = spec.refresh
-        return seconds(refresh.interval) if refresh and refresh.interval else self._poll_seconds
 
     def _read_once(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace

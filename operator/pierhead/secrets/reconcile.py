@@ -1,7 +1,7 @@
 """The SyncedSecret reconciler: observe, decide, act, report.
 
 Invariants: what is settled and not due costs no request at all; the status says that something is done only
-after it is; no value outlives the reconcile that read it.
+after it is; no value outlives the reconciles of the objects that were due for it when it was read.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError
 from pierhead.engine.properties import Fault
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.refreshes import Refreshes
-from pierhead.engine.resource import Kind, ObjectKey, Resource
+from pierhead.engine.resource import Kind, Object, ObjectKey, Resource
 from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
@@ -25,6 +25,7 @@ from pierhead.secrets.decide import decide, may_be_gone, refusal
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.reading.due import Due
 from pierhead.secrets.reading.fetch import all_gone, check, fetch
 from pierhead.secrets.reading.identity import Identities
 from pierhead.secrets.reading.sources import collect, references
@@ -48,7 +49,8 @@ class SyncedSecretReconciler:
     ) -> None:
         self._policy = policy
         self._identities = Identities(client, policy, settings)
-        self._reader = SecretReader(sessions, clock=clock)
+        self._due = Due(clock=clock)
+        self._reader = SecretReader(sessions, clock=clock, wanted=self._due.wanted)
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(client, self._targets)
         self._refreshes = Refreshes[ObjectKey](
@@ -59,7 +61,7 @@ class SyncedSecretReconciler:
         freshness = Freshness(Limits.of(settings), clock=clock)
         metrics.read_at_scrape(METRIC, METRIC_TEXT, "namespace", freshness.oldest)
         self._memory = Memory(
-            self._refreshes, freshness, poll_seconds=settings.secret_poll_seconds, clock=clock
+            self._refreshes, self._due, freshness, poll_seconds=settings.secret_poll_seconds, clock=clock
         )
 
     @property
@@ -69,7 +71,8 @@ class SyncedSecretReconciler:
 
     async def start(self, wake: Wake) -> None:
         """Watches our Secrets' metadata. Raises ReconcileError when that cannot be had."""
-        self._refreshes.start(wake)
+        self._due.start(wake, self._reader.sweep)
+        self._refreshes.start(self._due.wake)
         await self._targets.start(wake)
 
     async def stop(self) -> None:
@@ -78,12 +81,24 @@ class SyncedSecretReconciler:
         await self._targets.stop()
         await self._reader.close()
 
+    def expect(self, key: ObjectKey, obj: Object) -> None:
+        """Hears of what is going to be read, so that one answer serves all who wait for it."""
+        self._due.learn(key, obj)
+
     def forget(self, key: ObjectKey) -> None:
         """Drops what is remembered; the Secret goes with its owner, by the garbage collector."""
         self._memory.forget(key)
+        self._due.forget(key)
 
     async def reconcile(self, resource: Resource) -> Outcome:
         """One pass. Raises PolicyDenied, what passes in AWS and in the API server, and Conflict."""
+        since = self._due.begin(resource.key)
+        try:
+            return await self._reconcile(resource, since)
+        finally:
+            self._due.end(resource.key)
+
+    async def _reconcile(self, resource: Resource, since: float) -> Outcome:
         spec = RESOURCE.parse(resource.object)
         stored = SyncedSecretStatus.model_validate(resource.status)
         if spec.suspend:
@@ -96,7 +111,7 @@ class SyncedSecretReconciler:
                 return past.outcome(status)
             return self._memory.keep(resource, past, await self._actor.retry_restarts(resource, spec, status))
         try:
-            return await self._refresh(resource, spec, stored)
+            return await self._refresh(resource, spec, stored, since)
         except ReconcileError as error:
             error.conditions = self._memory.failed(resource, spec, stored)
             raise
@@ -105,16 +120,18 @@ class SyncedSecretReconciler:
             raise
 
     async def _refresh(
-        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus
+        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, since: float
     ) -> Outcome:
-        """A complete pass: reads, decides, acts."""
+        """A complete pass: reads, decides, acts. `since` is when the object became due."""
         check(spec, resource.key.namespace, self._policy)
         who = await self._identities.of(spec, resource.key.namespace)
         live = await self._targets.observe(resource, target_name(resource, spec))
         refused = refusal(spec, live)
         if refused is not None:
             return self._memory.end(resource, spec, stored, fault=refused)
-        sources = collect(spec, await fetch(self._reader, who, references(spec)))
+        answers = await fetch(self._reader, who, references(spec), not_before=since)
+        self._due.served(resource.key)
+        sources = collect(spec, answers)
         secrets = [source.secret for source in sources]
         gone = may_be_gone(spec, sources) and await all_gone(self._reader, who, secrets)
         decision = decide(spec, sources, live=live, stored=stored, gone=gone)

@@ -1,4 +1,4 @@
-"""When a SyncedSecret is tried again, and how fast its Secret is repaired.
+"""When a SyncedSecret is read again, and how fast its Secret is repaired.
 
 Invariant: what only a person heals is looked at ever more rarely, and whoever insists on changing a Secret is
 answered ever more slowly.
@@ -7,9 +7,18 @@ answered ever more slowly.
 import math
 from collections.abc import Callable
 
+from pierhead.model import seconds
+from pierhead.secrets.model import SyncedSecretSpec
+
 FIRST_RETRY_SECONDS = 30.0
 _REPAIR_QUIET_SECONDS = 60.0
 _LONGEST_REPAIR_SECONDS = 300.0
+
+
+def interval_of(spec: SyncedSecretSpec, poll_seconds: float) -> float:
+    """Seconds between two reads that nothing asks for; `poll_seconds` is the operator's setting."""
+    given = spec.refresh.interval if spec.refresh is not None else None
+    return seconds(given) if given else poll_seconds
 
 
 def retry_seconds(failures: int, interval: float) -> float:

@@ -110,14 +110,15 @@ async def test_a_restarted_operator_reads_once_and_writes_nothing(lab: Lab) -> N
 
 
 async def test_objects_that_read_the_same_secret_share_the_read(lab: Lab) -> None:
+    """There are five times as many as workers, so most of them begin after the answer has come."""
     lab.secret("shared", '{"a": 1, "b": 2}')
-    for number in range(8):
+    for number in range(40):
         await lab.synced_secret(f"s{number}", data=lab.data(("A", "shared", "a"), ("B", "shared", "b")))
     await lab.operator()
-    for number in range(8):
+    for number in range(40):
         await lab.ready(f"s{number}")
 
-    assert sum(lab.reads().values()) <= 2
+    assert lab.reads() == {"GetSecretValue": 1}
 
 
 async def test_a_key_that_leaves_the_spec_leaves_the_secret(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,3 +85,42 @@ async def test_nobody_is_woken_after_the_end() -> None:
     await asyncio.sleep(60)
 
     assert woken == []
+
+
+@given(st.floats(1, 100_000), st.integers(0, 100), st.floats(0, 1))
+def test_a_group_comes_due_together_every_interval_after_a_first_time(
+    interval: float, seed: int, late: float
+) -> None:
+    @virtual_time
+    async def run() -> None:
+        refreshes = refreshes_of(seed)
+        moments: dict[str, list[float]] = {"s0": [], "s1": []}
+
+        def woken(key: ObjectKey) -> None:
+            moments[key.name].append(now())
+            refreshes.plan(key, interval, group="shop/db")
+
+        refreshes.start(woken)
+        refreshes.plan(key_of(0), interval, first=True, group="shop/db")
+        await asyncio.sleep(interval * late)
+        refreshes.plan(key_of(1), interval, first=True, group="shop/db")
+        await asyncio.sleep(6 * interval)
+
+        one, other = moments["s0"], moments["s1"]
+        assert one[-2:] == other[-2:]
+        assert one[-1] - one[-2] == pytest.approx(interval)
+        assert 0.1 * interval - 1e-3 <= one[0] <= interval * (1 + 1 / 60) + 0.06
+
+    run()
+
+
+@virtual_time
+async def test_groups_are_spread_over_the_interval() -> None:
+    refreshes = refreshes_of()
+    moments = set()
+    refreshes.start(lambda _key: moments.add(now()))
+    for number in range(500):
+        refreshes.plan(key_of(number), 3600, first=True, group=f"shop/{number}")
+    await asyncio.sleep(3700)
+
+    assert len(moments) > 50

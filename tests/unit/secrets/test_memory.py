@@ -14,6 +14,7 @@ from pierhead.secrets.freshness import Freshness, Limits
 from pierhead.secrets.memory import PENDING_SECONDS, Memory
 from pierhead.secrets.model import SyncedSecretSpec
 from pierhead.secrets.model.status import PendingRestart
+from pierhead.secrets.reading.due import Due
 from support.secret_specs import entry, live_of, resource_of, spec_of, status_of
 from support.virtual_time import now, virtual_time
 
@@ -34,7 +35,7 @@ def memory_of() -> Memory:
     refreshes = Refreshes[ObjectKey](
         clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later
     )
-    return Memory(refreshes, Freshness(Limits(), clock=now), poll_seconds=100, clock=now)
+    return Memory(refreshes, Due(clock=now), Freshness(Limits(), clock=now), poll_seconds=100, clock=now)
 
 
 def settled(
@@ -104,7 +105,7 @@ async def test_failures_add_up_and_a_success_ends_them() -> None:
     refreshes = Refreshes[ObjectKey](
         clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later
     )
-    memory = Memory(refreshes, Freshness(Limits(), clock=now), poll_seconds=100, clock=now)
+    memory = Memory(refreshes, Due(clock=now), Freshness(Limits(), clock=now), poll_seconds=100, clock=now)
     due = asyncio.Event()
     refreshes.start(lambda _key: due.set())
     waits = []

@@ -22,13 +22,15 @@ def check(spec: SyncedSecretSpec, namespace: str, policy: Policy) -> None:
         policy.check(namespace, "secret", reference.secret, field=field)
 
 
-async def fetch(reader: SecretReader, who: Access, wanted: Iterable[Reference]) -> Answers:
-    """Every reference's version, or why it cannot be had.
+async def fetch(
+    reader: SecretReader, who: Access, wanted: Iterable[Reference], *, not_before: float
+) -> Answers:
+    """Every reference's version, or why it cannot be had, of calls begun at `not_before` or later.
 
     Raises Transient or Throttled when one of them failed in a way that passes.
     """
     wanted = list(wanted)
-    answers = await asyncio.gather(*(_fetch(reader, who, reference) for reference in wanted))
+    answers = await asyncio.gather(*(_fetch(reader, who, reference, not_before) for reference in wanted))
     return dict(zip(wanted, answers, strict=True))
 
 
@@ -46,7 +48,9 @@ async def all_gone(reader: SecretReader, who: Access, secrets: Iterable[str]) ->
     return True
 
 
-async def _fetch(reader: SecretReader, who: Access, reference: Reference) -> Version | Fault:
+async def _fetch(
+    reader: SecretReader, who: Access, reference: Reference, not_before: float
+) -> Version | Fault:
     try:
         found = await reader.read(
             who.identity,
@@ -54,6 +58,7 @@ async def _fetch(reader: SecretReader, who: Access, reference: Reference) -> Ver
             reference.secret,
             version_stage=reference.version_stage,
             version_id=reference.version_id,
+            not_before=not_before,
         )
     except MarkedForDeletion:
         return Fault("MarkedForDeletion", f"secret {reference.secret} is marked for deletion", absent=True)
