@@ -8,12 +8,13 @@ without `adopt`. The restart marker is made of version ids and the spec, never o
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.model.target import DEFAULT_TYPE
+from pierhead.secrets.model.template import Template
 from pierhead.secrets.reading.sources import Source
 
 Action = Literal["Write", "Keep", "Leave", "Delete"]
@@ -58,6 +59,15 @@ class Decision:
     """Whether the workloads have to be restarted for this marker."""
 
     fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Keys whose sources are gone."""
+
+    keys: frozenset[str] = frozenset()
+    rest: bool = False
+    """Whether there may be others: a source of many keys is gone."""
 
 
 _GONE = Fault(
@@ -109,7 +119,7 @@ def decide(
         return Decision("Leave", fault=_summary(faults))
     retain = spec.on_source_delete != "Delete"
     absent = [source for source in sources if retain and source.absent]
-    marker = marker_of(sources, stored if retain else None)
+    marker = marker_of(sources, stored if retain else None, spec.template)
     recorded = stored.marker or (live.marker if live is not None else None)
     return Decision(
         "Keep" if stored.marker == marker and _as_written(spec, live, stored) else "Write",
@@ -121,12 +131,36 @@ def decide(
     )
 
 
-def marker_of(sources: Sequence[Source], stored: SyncedSecretStatus | None) -> str:
-    """Names what the Secret is made of: which line of the spec has which version.
+def with_template(decision: Decision, made: Mapping[str, bytes] | Fault, *, merge: bool) -> Decision:
+    """A decision to write, once its values have gone through the templates."""
+    if isinstance(made, Fault):
+        return Decision("Leave", fault=made)
+    if merge:
+        return replace(decision, data=made)
+    return replace(decision, data=made, retained=frozenset(), retained_rest=False)
+
+
+def lost(spec: SyncedSecretSpec, sources: Sequence[Source], stored: SyncedSecretStatus) -> Lost:
+    """What the Secret was made of and is no more to be had, but was not to be given up."""
+    if spec.on_source_delete == "Delete":
+        return Lost()
+    gone = [source for source in sources if source.absent and retained_version(source, stored)]
+    return Lost(
+        frozenset(source.key for source in gone if source.key), any(source.key is None for source in gone)
+    )
+
+
+def marker_of(
+    sources: Sequence[Source], stored: SyncedSecretStatus | None, template: Template | None = None
+) -> str:
+    """Names what the Secret is made of: which line of the spec has which version, and the templates.
 
     A line whose source is gone keeps the version that `stored` has for it; None for none.
     """
     lines = [[*source.identity, source.version_id or retained_version(source, stored)] for source in sources]
+    if template is not None:
+        texts = [part for item in sorted(template.data.items()) for part in item]
+        lines.append(["template", template.merge_policy or "Replace", *texts])
     return hashlib.sha256(json.dumps(sorted(lines)).encode()).hexdigest()[:32]
 
 

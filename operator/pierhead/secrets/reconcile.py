@@ -21,7 +21,7 @@ from pierhead.engine.resource import Kind, Object, ObjectKey, Resource
 from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
-from pierhead.secrets.decide import decide, may_be_gone, refusal
+from pierhead.secrets.decide import decide, lost, may_be_gone, refusal
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
@@ -29,6 +29,7 @@ from pierhead.secrets.reading.due import Due
 from pierhead.secrets.reading.fetch import all_gone, check, fetch
 from pierhead.secrets.reading.identity import Identities
 from pierhead.secrets.reading.sources import collect, references
+from pierhead.secrets.templates.render import parsed, through
 from pierhead.secrets.writing.target import Targets
 from pierhead.settings import Settings
 
@@ -124,6 +125,9 @@ class SyncedSecretReconciler:
     ) -> Outcome:
         """A complete pass: reads, decides, acts. `since` is when the object became due."""
         check(spec, resource.key.namespace, self._policy)
+        templates = await parsed(spec.template)
+        if isinstance(templates, Fault):
+            return self._memory.end(resource, spec, stored, fault=templates)
         who = await self._identities.of(spec, resource.key.namespace)
         live = await self._targets.observe(resource, target_name(resource, spec))
         refused = refusal(spec, live)
@@ -135,6 +139,7 @@ class SyncedSecretReconciler:
         secrets = [source.secret for source in sources]
         gone = may_be_gone(spec, sources) and await all_gone(self._reader, who, secrets)
         decision = decide(spec, sources, live=live, stored=stored, gone=gone)
+        decision = await through(templates, decision, lost(spec, sources, stored))
         if decision.action == "Delete" and live is not None:
             await self._actor.delete(resource, spec, live)
             return self._memory.end(resource, spec, report.deleted(stored, sources), fault=decision.fault)

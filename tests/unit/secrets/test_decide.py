@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.engine.properties import Fault
-from pierhead.secrets.decide import Live, decide, marker_of, may_be_gone, refusal
+from pierhead.secrets.decide import (
+    Decision,
+    Live,
+    Lost,
+    decide,
+    lost,
+    marker_of,
+    may_be_gone,
+    refusal,
+    with_template,
+)
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from support.secret_specs import DENIED, GONE, entry, extract, live_of, sources_of, spec_of, status_of
 
@@ -186,6 +196,62 @@ def test_the_marker_is_made_of_versions_and_never_of_values() -> None:
     assert marker(two, shop__a="1", shop__b="2") == marker(polled, shop__a="1", shop__b="2")
     assert marker(two, shop__a="1", shop__b="2") != marker(other, shop__a="1", shop__b="2")
     assert marker(two, shop__a="{}", shop__b="2") != marker(part, shop__a='{"p": 1}', shop__b="2")
+
+
+def test_the_marker_covers_the_text_of_templates_and_only_where_there_are_any() -> None:
+    def of(**template: Any) -> str:
+        spec = spec_of(data=[entry("A", "shop/a")], **({"template": template} if template else {}))
+        return marker_of(sources_of(spec, shop__a="1"), None, spec.template)
+
+    plain = spec_of(data=[entry("A", "shop/a")])
+    assert of() == marker_of(sources_of(plain, shop__a="1"), None)
+    markers = [
+        of(),
+        of(data={"B": "{{ A }}"}),
+        of(data={"B": "{{ A }}\n"}),
+        of(data={"C": "{{ A }}"}),
+        of(data={"B": "{{ A }}"}, mergePolicy="Merge"),
+    ]
+    assert len(set(markers)) == len(markers)
+    assert of(data={"B": "{{ A }}"}) == of(data={"B": "{{ A }}"}, mergePolicy="Replace")
+
+
+def test_templates_replace_what_was_decided_to_be_written() -> None:
+    read = Decision("Write", data={"A": b"1"}, retained=frozenset({"X"}), retained_rest=True, marker="m")
+
+    replaced = with_template(read, {"B": b"2"}, merge=False)
+    merged = with_template(read, {"A": b"1", "B": b"2"}, merge=True)
+    failed = with_template(read, DENIED, merge=True)
+
+    assert (replaced.data, replaced.retained, replaced.retained_rest) == ({"B": b"2"}, frozenset(), False)
+    assert (merged.data, merged.retained, merged.retained_rest) == ({"A": b"1", "B": b"2"}, {"X"}, True)
+    assert (replaced.marker, merged.marker) == ("m", "m")
+    assert (failed.action, failed.fault, dict(failed.data)) == ("Leave", DENIED, {})
+
+
+@pytest.mark.parametrize(
+    ("policy", "versions", "expected"),
+    [
+        ("Retain", True, Lost(frozenset({"A"}), rest=True)),
+        ("Delete", True, Lost()),
+        ("Retain", False, Lost()),
+    ],
+)
+def test_what_is_lost_was_there_and_was_not_to_be_given_up(
+    policy: str, versions: bool, expected: Lost
+) -> None:
+    spec = spec_of(
+        data=[entry("A", "shop/a", optional=True), entry("B", "shop/b")],
+        dataFrom=[extract(optional=True)],
+        onSourceDelete=policy,
+    )
+    version = {"versionId": "v1"} if versions else {}
+    stored = status_of(
+        keys=[{"key": "A", **version}, {"key": "B", **version}],
+        extracts=[{"secret": "shop/env", **version}],
+    )
+
+    assert lost(spec, sources_of(spec, shop__a=GONE, shop__b="1", shop__env=GONE), stored) == expected
 
 
 FAULTS = st.sampled_from([GONE, DENIED, Fault("NotJSON", "is not JSON")])

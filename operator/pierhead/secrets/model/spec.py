@@ -14,6 +14,7 @@ from pierhead.secrets.model.refresh import Refresh
 from pierhead.secrets.model.restart import Workload
 from pierhead.secrets.model.sources import DataEntry, DataFromEntry
 from pierhead.secrets.model.target import Target
+from pierhead.secrets.model.template import Template
 
 
 class SyncedSecretSpec(Model):
@@ -32,6 +33,9 @@ class SyncedSecretSpec(Model):
 
     data_from: list[DataFromEntry] | None = Field(default=None, max_length=MOST_EXTRACTS)
     """Keys of the Secret, many at once. A key that comes from two places is an error."""
+
+    template: Template | None = None
+    """How the Secret is made of what was read. Defaults to the keys as they are."""
 
     target: Target | None = None
     """The Secret that is written."""

@@ -1,0 +1,1 @@
+"""From the values that were read to those that are written, by templates of the author's."""
