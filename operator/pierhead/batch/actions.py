@@ -41,7 +41,7 @@ class Suspend:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """The BatchJob is to fail."""
+    """The BatchJob is to end."""
 
     target: Target
 
@@ -97,9 +97,9 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Complete, or Failed for this reason."""
+    """Complete or Failed for this reason; None: every index has succeeded."""
 
-    failure: Target | None
+    target: Target | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,6 @@ class Release:
 
 
 Action = (
-    Rest | Look | Refused | Start | Suspend | Aim | LookUp | Submit | Harvest | Lose | Drop | Terminate
-    | Advance | Finish | Release
+    Rest | Look | Refused | Start | Suspend | Aim | LookUp | Submit | Harvest | Lose | Drop
+    | Terminate | Advance | Finish | Release
 )  # fmt: skip

@@ -29,6 +29,7 @@ from pierhead.batch.actions import (
 )
 from pierhead.batch.following.jobs import Seen
 from pierhead.batch.ledgers.indexes import IndexSet, Layout
+from pierhead.batch.limits import Limits
 from pierhead.batch.model.status import MOST_OPEN, Shard
 from pierhead.batch.state import State, Target, key_of, to_moment
 from pierhead.batch.submitting.shards import split
@@ -36,20 +37,11 @@ from pierhead.batch.submitting.shards import split
 TERMINATE_AGAIN = timedelta(seconds=60)
 """Pause before a termination that shows no effect is sent again."""
 
+_WAVES = 4
+"""With a limit on parallelism the next indexes follow when this part of it has room."""
+
 _LOOK_UPS = 4
 """How often a job is looked up within the settle time, beside the last time at its end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What of the spec decides, with its defaults filled in."""
-
-    backoff_limit_per_index: int = 0
-    max_failed_indexes: int | None = None
-    active_deadline_seconds: int | None = None
-    suspend: bool = False
-    map_limit: int = 8000
-    """Longest index map in characters that fits beside the template's own overrides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +64,14 @@ class Facts:
     """When a shard's job was last looked up by name, by `key_of`."""
     terminated: Mapping[str, datetime] = field(default_factory=dict)
     """When a job was last told to stop, by job id."""
+    succeeded_now: IndexSet = field(default_factory=IndexSet)
+    """Indexes of open shards that are seen to have succeeded."""
     failed_now: IndexSet = field(default_factory=IndexSet)
-    """Indexes of open shards that are seen to have failed."""
+    """Indexes of open shards that are seen to have failed, as far as that counts."""
+    barred_now: IndexSet = field(default_factory=IndexSet)
+    """Those of them that must not run again."""
+    fatal: Target | None = None
+    """A failure that is seen and fails the whole BatchJob."""
     refused_until: datetime | None = None
     """Until when nothing is submitted because the last attempt was refused."""
 
@@ -84,6 +82,7 @@ def decide(facts: Facts) -> Action:
         _unseen(facts)
         or _uncertain(facts)
         or _ended(facts)
+        or _enough(facts)
         or _done(facts)
         or _stop(facts)
         or _go_on(facts)
@@ -114,6 +113,20 @@ def _ended(facts: Facts) -> Action | None:
     return None
 
 
+def _enough(facts: Facts) -> Action | None:
+    """Whichever is met first holds: success is not undone by failures that follow, nor the other way."""
+    state = facts.state
+    if facts.deleting or state.target is not None:
+        return None
+    succeeded = state.ledger.succeeded | facts.succeeded_now
+    for number, criterion in enumerate(facts.limits.success):
+        if criterion.met(succeeded):
+            rule = f"spec.successPolicy.rules[{number}]"
+            text = f"{len(succeeded)} of {state.ledger.size} indexes succeeded, which is enough by {rule}"
+            return Aim(Target("SuccessPolicy", text, success=True))
+    return None
+
+
 def _done(facts: Facts) -> Action | None:
     """An end that came about by itself is not undone by a deadline that has passed meanwhile."""
     state = facts.state
@@ -122,11 +135,11 @@ def _done(facts: Facts) -> Action | None:
 
 
 def _stop(facts: Facts) -> Action | None:
-    """Deletion comes before failure, failure before suspension."""
+    """Deletion comes before an end, an end before suspension."""
     state = facts.state
-    target = state.target or _new_target(facts)
     if facts.deleting:
         return _clear(facts, "the BatchJob was deleted") or Release()
+    target = state.target or _new_target(facts)
     if target is not None:
         if state.target is None:
             return Aim(target)
@@ -143,16 +156,22 @@ def _new_target(facts: Facts) -> Target | None:
     if deadline is not None and facts.now >= deadline:
         seconds = facts.limits.active_deadline_seconds
         return Target("DeadlineExceeded", f"not done within spec.activeDeadlineSeconds ({seconds} s)")
-    return _too_many_failed(facts)
+    return facts.fatal or _too_many_failed(facts)
 
 
 def _too_many_failed(facts: Facts) -> Target | None:
-    limits, most = facts.limits, facts.limits.max_failed_indexes
-    if most is None:
-        return None
-    failed = facts.state.ledger.exhausted(limits.backoff_limit_per_index, facts.failed_now)
-    message = f"more indexes failed than spec.maxFailedIndexes allows ({most})"
-    return Target("MaxFailedIndexesExceeded", message) if len(failed) > most else None
+    limits, ledger = facts.limits, facts.state.ledger
+    most = limits.max_failed_indexes
+    if most is not None:
+        failed = ledger.exhausted(limits.backoff_limit_per_index, facts.failed_now) | facts.barred_now
+        if len(failed) > most:
+            message = f"more indexes failed than spec.maxFailedIndexes allows ({most})"
+            return Target("MaxFailedIndexesExceeded", message)
+    most = limits.backoff_limit
+    if most is not None and ledger.failures(facts.failed_now) > most:
+        message = f"indexes failed more often than spec.backoffLimit allows ({most})"
+        return Target("BackoffLimitExceeded", message)
+    return None
 
 
 def _clear(facts: Facts, why: str) -> Action | None:
@@ -189,16 +208,34 @@ def _go_on(facts: Facts) -> Action | None:
         for shard in state.open
         if shard.state == "Refused" or (shard.state == "Intent" and _certain(facts, shard))
     )
-    room = MOST_OPEN - len(state.open)
-    more = room > 0 and state.planned < len(state.ledger.plan)
+    shards = MOST_OPEN - len(state.open)
+    room = _room(facts)
+    more = shards > 0 and (room is None or room > 0) and state.planned < len(state.ledger.plan)
     if not again and not more:
         return None
     if facts.refused_until is not None and facts.now < facts.refused_until:
         return Refused(facts.refused_until)
     if not more:
         return Submit((), again)
-    parts = split(Layout(state.ledger.plan), start=state.planned, most=room, map_limit=limits.map_limit)
+    layout = Layout(state.ledger.plan)
+    parts = split(layout, start=state.planned, most=shards, map_limit=limits.map_limit, room=room)
     return Submit(tuple(parts), again)
+
+
+def _room(facts: Facts) -> int | None:
+    """How many indexes may be sent to Batch now; None for any number.
+
+    None are sent before a quarter of the parallelism has room: each wave is a job of its own.
+    """
+    state, most = facts.state, facts.limits.parallelism
+    if most is None:
+        return None
+    active = sum(
+        seen.counts.active if (seen := facts.seen.get(shard.job_id or "")) else shard.size
+        for shard in state.open
+    )
+    room, left = most - active, len(state.ledger.plan) - state.planned
+    return room if room >= min(left, max(1, most // _WAVES)) else 0
 
 
 def _finish(facts: Facts) -> Finish | None:

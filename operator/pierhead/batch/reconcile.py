@@ -16,6 +16,7 @@ from pierhead.batch.following.follow import Follower
 from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.memory import Memory
 from pierhead.batch.model import RESOURCE
+from pierhead.batch.model.spec import CONTROLLER
 from pierhead.batch.report import kept_conditions
 from pierhead.batch.situation import Shared, Situation
 from pierhead.batch.state import OPEN_STATES, finished
@@ -83,6 +84,8 @@ class BatchJobReconciler:
 
     async def reconcile(self, resource: Resource) -> Outcome:
         """One pass over one BatchJob."""
+        if resource.spec.get("managedBy", CONTROLLER) != CONTROLLER:
+            return Outcome(told=False)
         ended = finished(resource.status.get("conditions") or ())
         clean = not any(shard.get("state") in OPEN_STATES for shard in resource.status.get("shards") or ())
         if resource.deleting and clean:

@@ -38,7 +38,11 @@ class View:
     succeeded: IndexSet = field(default_factory=IndexSet)
     """Indexes of open shards known to have succeeded."""
     failed: IndexSet = field(default_factory=IndexSet)
-    """Indexes of open shards known to have failed."""
+    """Indexes of open shards known to have failed, but for failures that do not count."""
+    barred: IndexSet = field(default_factory=IndexSet)
+    """Those of them that must not run again."""
+    fatal: Target | None = None
+    """A failure that fails the whole BatchJob."""
     failures: tuple[Failure, ...] = ()
     glimpses: Mapping[str, Glimpse] = field(default_factory=dict)
 
@@ -56,8 +60,10 @@ def status_of(
     open_counts = counts_of(state.open, view.seen)
     exhausted = ledger.exhausted(view.backoff_limit)
     completed = _text_set(stored.completed_indexes, size) | ledger.succeeded | view.succeeded
-    failed_for_good = _text_set(stored.failed_indexes, size) | ledger.exhausted(
-        view.backoff_limit, view.failed
+    failed_for_good = (
+        _text_set(stored.failed_indexes, size)
+        | ledger.exhausted(view.backoff_limit, view.failed)
+        | view.barred
     )
     succeeded = len(ledger.succeeded) + open_counts.succeeded
     failed = len(exhausted) + open_counts.failed
@@ -124,24 +130,25 @@ def conditions_of(
 
 
 def final_conditions(
-    state: State, failure: Target | None, previous: Iterable[Mapping[str, Any]]
+    state: State, target: Target | None, previous: Iterable[Mapping[str, Any]]
 ) -> tuple[Condition, ...]:
-    """The conditions of a BatchJob that is Complete, or Failed for this reason."""
+    """The conditions of a BatchJob that is Complete or Failed for this reason; without one it is Complete."""
     stored = {str(entry.get("type")): entry for entry in previous}
     found = [*_suspension(state, stored), *_loss(state)]
-    if failure is None:
-        message = f"all {state.ledger.size} indexes succeeded"
+    if target is None:
+        text = f"all {state.ledger.size} indexes succeeded"
+        target = Target("CompletionsReached", text, success=True)
+    found.append(_aim(target))
+    if target.success:
         found += [
-            Condition("SuccessCriteriaMet", "True", "CompletionsReached", message),
-            Condition("Complete", "True", "CompletionsReached", message),
-            ready("Completed", message),
+            Condition("Complete", "True", target.reason, target.message),
+            ready("Completed", target.message),
         ]
     else:
         found += [
-            _failure_target(failure),
-            Condition("Failed", "True", failure.reason, failure.message),
-            not_ready(failure.reason, failure.message),
-            stalled(failure.reason, failure.message),
+            Condition("Failed", "True", target.reason, target.message),
+            not_ready(target.reason, target.message),
+            stalled(target.reason, target.message),
         ]
     return tuple(found)
 
@@ -158,7 +165,7 @@ def _phase(state: State, view: View, *, deleting: bool) -> list[Condition]:
         return _working("Terminating", f"{len(state.open)} jobs are being terminated")
     if state.target is not None:
         message = f"{state.target.message}; what runs is being terminated"
-        return [_failure_target(state.target), *_working("Terminating", message)]
+        return [_aim(state.target), *_working("Terminating", message)]
     if state.suspended and state.open:
         return _working("Suspending", "what runs is being terminated")
     if state.suspended:
@@ -174,8 +181,9 @@ def _working(reason: str, message: str) -> list[Condition]:
     return [not_ready(reason, message), reconciling(reason, message)]
 
 
-def _failure_target(target: Target) -> Condition:
-    return Condition("FailureTarget", "True", target.reason, target.message)
+def _aim(target: Target) -> Condition:
+    kind = "SuccessCriteriaMet" if target.success else "FailureTarget"
+    return Condition(kind, "True", target.reason, target.message)
 
 
 def _suspension(state: State, stored: Mapping[str, Any]) -> list[Condition]:

@@ -12,18 +12,20 @@ from pierhead.aws.access import assumed
 from pierhead.aws.batch import BatchClient, BatchClients
 from pierhead.aws.session import OPERATOR
 from pierhead.batch.alarms import Alarms
-from pierhead.batch.decide import Facts, Limits
+from pierhead.batch.decide import Facts
 from pierhead.batch.following.follow import Access, Follower
 from pierhead.batch.following.jobs import FailedChild, Glimpse, Seen
 from pierhead.batch.following.poller import Followed
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.batch.ledgers.record import IndexRecords
+from pierhead.batch.limits import Limits, backoff_limit_per_index, limits_of
 from pierhead.batch.memory import Memory
 from pierhead.batch.model import BatchJobSpec
-from pierhead.batch.model.status import BatchJobStatus, Failure, Shard
+from pierhead.batch.model.status import MOST_FAILURES_SHOWN, BatchJobStatus, Failure, Shard
+from pierhead.batch.policies import Verdicts, judged
 from pierhead.batch.report import View, status_of, with_shards
-from pierhead.batch.state import State, load
+from pierhead.batch.state import State, Target, load
 from pierhead.batch.submitting.definition import map_limit, spec_digest
 from pierhead.batch.submitting.names import JobNames
 from pierhead.batch.submitting.preparation import Preparation
@@ -83,6 +85,7 @@ class Situation:
         self.names = JobNames.of(resource.key.namespace, resource.key.name, resource.uid)
         self.access = _access(spec, resource.key.namespace, shared.settings)
         self._stored = stored
+        self._limits = _limits(spec, deleting=resource.deleting)
 
     @classmethod
     async def load(
@@ -97,7 +100,9 @@ class Situation:
             # What ran is of no interest any more, and the record may be gone before the object.
             ledger = replace(Ledger.first(spec.completions), round=stored.round)
         else:
-            ledger = await shared.records.load(resource, stored, spec.completions)
+            ledger = await shared.records.load(resource, stored, stored.size or spec.completions)
+            planned = stored.planned if stored.round == ledger.round else 0
+            ledger = ledger.resized(spec.completions, planned)
         state = memory.overlaid(load(stored, conditions_in(resource), ledger))
         digest = spec_digest(resource.spec)
         if state.spec_digest not in {None, digest} and not resource.deleting:
@@ -145,7 +150,7 @@ class Situation:
 
     def followed(self, shard: Shard) -> Followed:
         """The shard as the follower knows it."""
-        return Followed(self.job_name(shard), shard.size)
+        return Followed(self.job_name(shard), shard.size, judged=self.spec.failure_policy is not None)
 
     def follow(self) -> None:
         """Makes the open shards' jobs those that are followed."""
@@ -154,15 +159,9 @@ class Situation:
 
     def facts(self) -> Facts:
         """What the next decision is made from."""
-        refusal = self.memory.refusal
+        refusal, view = self.memory.refusal, self.view()
         return Facts(
-            limits=Limits(
-                backoff_limit_per_index=self.spec.backoff_limit_per_index,
-                max_failed_indexes=self.spec.max_failed_indexes,
-                active_deadline_seconds=self.spec.active_deadline_seconds,
-                suspend=self.spec.suspend,
-                map_limit=map_limit(self.spec),
-            ),
+            limits=self._limits,
             state=self.state,
             now=self.now,
             settle=self.shared.settle,
@@ -172,31 +171,50 @@ class Situation:
             seen=self.seen,
             looked_up=self.memory.looked_up,
             terminated=self.memory.terminated,
-            failed_now=self.view().failed,
+            succeeded_now=view.succeeded,
+            failed_now=view.failed,
+            barred_now=view.barred,
+            fatal=view.fatal,
             refused_until=refusal.until if refusal and refusal.wish == self.wish else None,
         )
 
     def view(self) -> View:
         """What is seen of the jobs of the open shards."""
         glimpses = self.glimpses
-        succeeded, failed = IndexSet(), IndexSet()
+        succeeded, failed, barred = IndexSet(), IndexSet(), IndexSet()
         failures: list[Failure] = []
+        fatal: Target | None = None
         for shard in self.state.open:
             glimpse = glimpses.get(shard.job_id or "")
             if glimpse is None or not (glimpse.succeeded or glimpse.failed):
                 continue
             indexes = self.indexes_of(shard)
             succeeded |= indexes.at_places(glimpse.succeeded)
-            failed |= indexes.at_places(glimpse.failed)
+            verdicts = judged(self.spec.failure_policy, glimpse.details)
+            failed |= indexes.at_places(glimpse.failed - verdicts.ignored)
+            barred |= indexes.at_places(verdicts.barred)
+            fatal = fatal or self.fatal(shard, verdicts)
             failures += self.failures(shard, glimpse.details)
         return View(
-            backoff_limit=self.spec.backoff_limit_per_index,
+            backoff_limit=backoff_limit_per_index(self.spec),
             seen=self.seen,
             succeeded=succeeded,
             failed=failed,
+            barred=barred,
+            fatal=fatal,
             failures=tuple(failures),
             glimpses=glimpses,
         )
+
+    def fatal(self, shard: Shard, verdicts: Verdicts) -> Target | None:
+        """Why the BatchJob is to fail, if one of these failures says so."""
+        failure = verdicts.fatal
+        if failure is None:
+            return None
+        index = next(iter(self.indexes_of(shard).at_places(IndexSet.of([failure.place]))))
+        code = f"with exit code {failure.exit_code}" if failure.exit_code is not None else "without exit code"
+        rule = f"spec.failurePolicy.rules[{verdicts.rule}]"
+        return Target("PodFailurePolicy", f"index {index} failed {code}, which is final by {rule}")
 
     def failures(self, shard: Shard, details: tuple[FailedChild, ...]) -> list[Failure]:
         """Failed children of a shard as failed indexes."""
@@ -212,7 +230,7 @@ class Situation:
                 log_group=child.log_group,
                 log_stream=child.log_stream,
             )
-            for child in details
+            for child in details[:MOST_FAILURES_SHOWN]
         ]
 
     async def status(self, *, completion: datetime | None = None) -> dict[str, Any]:
@@ -246,6 +264,11 @@ def read_status(status: Mapping[str, Any]) -> BatchJobStatus:
 def conditions_in(resource: Resource) -> list[Mapping[str, Any]]:
     """The stored conditions."""
     return list(resource.status.get("conditions") or ())
+
+
+def _limits(spec: BatchJobSpec, *, deleting: bool) -> Limits:
+    # What is wrong with a spec is of no interest any more when the object goes.
+    return Limits() if deleting else limits_of(spec, map_limit=map_limit(spec))
 
 
 def _access(spec: BatchJobSpec, namespace: str, settings: Settings) -> Access:

@@ -18,10 +18,12 @@ OPEN_STATES = frozenset({"Intent", "Refused", "Submitted"})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Why the BatchJob is failing: it is Failed as soon as nothing of it runs any more."""
+    """Why the BatchJob is to end: it does as soon as nothing of it runs any more."""
 
     reason: str
     message: str
+    success: bool = False
+    """Whether it is Complete then, and not Failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,12 @@ def finished(conditions: Iterable[Mapping[str, Any]]) -> datetime | None:
 
 def _target(conditions: Iterable[Mapping[str, Any]]) -> Target | None:
     for condition in conditions:
-        if condition.get("type") == "FailureTarget" and condition.get("status") == "True":
-            return Target(str(condition.get("reason")), str(condition.get("message")))
+        if (
+            condition.get("type") in {"FailureTarget", "SuccessCriteriaMet"}
+            and condition.get("status") == "True"
+        ):
+            success = condition["type"] == "SuccessCriteriaMet"
+            return Target(str(condition.get("reason")), str(condition.get("message")), success)
     return None
 
 

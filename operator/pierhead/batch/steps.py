@@ -20,6 +20,7 @@ from pierhead.batch.actions import (
 )
 from pierhead.batch.decide import decide, next_moment
 from pierhead.batch.following.harvest import harvest, lose
+from pierhead.batch.limits import backoff_limit_per_index
 from pierhead.batch.moves import moved
 from pierhead.batch.report import conditions_of, final_conditions, kept_conditions, with_shards
 from pierhead.batch.situation import Situation, conditions_in
@@ -78,10 +79,11 @@ async def _end(situation: Situation, action: Action) -> Outcome:
         case Release():
             await resource.remove_finalizer(FINALIZER)
             return Outcome(status=resource.status, conditions=kept_conditions(previous))
-        case Finish(failure):
+        case Finish(target):
+            complete = target is None or target.success
             return Outcome(
-                status=await situation.status(completion=None if failure else situation.now),
-                conditions=final_conditions(situation.state, failure, previous),
+                status=await situation.status(completion=situation.now if complete else None),
+                conditions=final_conditions(situation.state, target, previous),
                 requeue_after=situation.spec.ttl_seconds_after_finished,
             )
     until = action.until if isinstance(action, Rest) else None
@@ -108,7 +110,7 @@ async def _step(situation: Situation, action: Action) -> None:
             told = await terminate(situation.client, ids, why)
             situation.memory.terminated.update(dict.fromkeys(told, now))
         case _:
-            limit = situation.spec.backoff_limit_per_index
+            limit = backoff_limit_per_index(situation.spec)
             situation.state = moved(situation.state, action, limit=limit, now=situation.now)
 
 

@@ -161,7 +161,7 @@ async def test_rights_that_are_missing_while_it_runs_are_told_and_got_over(lab: 
 @pytest.mark.parametrize(
     "change",
     [
-        {"completions": 4},
+        {"successPolicy": {"rules": [{"succeededCount": 1}]}},
         {"queue": "other"},
         {"backoffLimitPerIndex": 1},
         {"template": {"container": {"image": "other"}}},
@@ -177,7 +177,13 @@ async def test_what_decides_the_work_cannot_be_changed(lab: Lab, change):
 async def test_what_decides_how_long_it_goes_on_can_be_changed(lab: Lab):
     name = await lab.job(completions=3)
     await lab.change(
-        name, suspend=True, activeDeadlineSeconds=9, ttlSecondsAfterFinished=9, maxFailedIndexes=1
+        name,
+        suspend=True,
+        activeDeadlineSeconds=9,
+        ttlSecondsAfterFinished=9,
+        maxFailedIndexes=1,
+        backoffLimit=9,
+        parallelism=2,
     )
 
 

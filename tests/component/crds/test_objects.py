@@ -75,7 +75,9 @@ def test_a_spec_is_stored_as_it_was_written(
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"completions": 6}, "completions cannot be changed"),
+        ({"completions": 6}, "completions can be changed only together with a parallelism"),
+        ({"parallelism": 5}, None),
+        ({"backoffLimitPerIndex": 1}, "backoffLimitPerIndex cannot be changed"),
         ({"outputUri": "s3://a/b"}, "outputUri cannot be changed"),
         ({"queue": "other"}, "queue cannot be changed"),
         ({"suspend": True}, None),

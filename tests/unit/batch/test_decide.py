@@ -22,11 +22,13 @@ from pierhead.batch.actions import (
     Suspend,
     Terminate,
 )
-from pierhead.batch.decide import Facts, Limits, decide
+from pierhead.batch.decide import Facts, decide
 from pierhead.batch.following.jobs import Counts, Seen
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.limits import Limits
 from pierhead.batch.model.status import MOST_OPEN, Shard
+from pierhead.batch.policies import Criterion
 from pierhead.batch.state import State, Target, key_of, to_text
 from pierhead.batch.submitting.shards import Part
 
@@ -72,6 +74,17 @@ TWICE = shard(tries=2)
 SETTLED = {key_of(INTENT): ago(1)}
 ALL_DONE = Ledger.first(10).with_results(IndexSet.below(10), IndexSet())
 ONE_FAILED = Ledger.first(10).with_results(IndexSet.below(9), IndexSet.of([9]))
+
+FAILED_BEFORE = Ledger.first(10).with_results(IndexSet(), IndexSet.of([7, 8])).advance(14)
+THREE_OF_ANY = Criterion(None, 3)
+ENOUGH = Target(
+    "SuccessPolicy", "3 of 10 indexes succeeded, which is enough by spec.successPolicy.rules[0]", success=True
+)
+
+
+def wave(**counts: int) -> dict[str, Seen]:
+    return {"job-0": Seen("PENDING", Counts(**counts))}
+
 
 CASES = {
     # Beginning
@@ -159,7 +172,7 @@ CASES = {
         Advance(),
     ),
     "lost jobs fail it": (
-        facts(state(ledger=Ledger.first(10).without(IndexSet.below(10)), planned=10, lost=10)),
+        facts(state(ledger=Ledger.first(10).barring(IndexSet.below(10)), planned=10, lost=10)),
         Finish(Target("JobsLost", "Batch forgot jobs of 10 indexes before their results were read")),
     ),
     # Failing
@@ -226,6 +239,97 @@ CASES = {
         Drop((INTENT,)),
     ),
     "it has failed when nothing runs": (facts(state(planned=10, target=FAILING)), Finish(FAILING)),
+    "a failure of the last resort is aimed at": (
+        facts(state(SUBMITTED), fatal=Target("PodFailurePolicy", "final")),
+        Aim(Target("PodFailurePolicy", "final")),
+    ),
+    "failures that bar their index count as failed for good": (
+        facts(
+            state(SUBMITTED),
+            limits={"max_failed_indexes": 1, "backoff_limit_per_index": 3},
+            failed_now=IndexSet.of([3, 4]),
+            barred_now=IndexSet.of([3, 4]),
+        ),
+        Aim(Target("MaxFailedIndexesExceeded", "more indexes failed than spec.maxFailedIndexes allows (1)")),
+    ),
+    "more failures than the backoff limit are aimed at": (
+        facts(
+            state(SUBMITTED, ledger=FAILED_BEFORE),
+            limits={"backoff_limit": 2, "backoff_limit_per_index": 14},
+            failed_now=IndexSet.of([3]),
+        ),
+        Aim(Target("BackoffLimitExceeded", "indexes failed more often than spec.backoffLimit allows (2)")),
+    ),
+    "as many failures as the backoff limit are tolerated": (
+        facts(
+            state(SUBMITTED, ledger=FAILED_BEFORE), limits={"backoff_limit": 2, "backoff_limit_per_index": 14}
+        ),
+        Rest(),
+    ),
+    # Enough
+    "enough success is aimed at": (
+        facts(state(SUBMITTED), limits={"success": (THREE_OF_ANY,)}, succeeded_now=IndexSet.below(3)),
+        Aim(ENOUGH),
+    ),
+    "less is not enough": (
+        facts(state(SUBMITTED), limits={"success": (THREE_OF_ANY,)}, succeeded_now=IndexSet.below(2)),
+        Rest(),
+    ),
+    "recorded and seen successes count together": (
+        facts(
+            state(SUBMITTED, ledger=Ledger.first(10).with_results(IndexSet.below(2), IndexSet())),
+            limits={"success": (THREE_OF_ANY,)},
+            succeeded_now=IndexSet.of([5]),
+        ),
+        Aim(ENOUGH),
+    ),
+    "what runs on after enough is terminated": (
+        facts(state(SUBMITTED, target=ENOUGH)),
+        Terminate((SUBMITTED,), "SuccessPolicy"),
+    ),
+    "it is complete when nothing runs": (facts(state(planned=10, target=ENOUGH)), Finish(ENOUGH)),
+    "failures after enough success change nothing": (
+        facts(state(planned=10, target=ENOUGH), fatal=Target("PodFailurePolicy", "final")),
+        Finish(ENOUGH),
+    ),
+    "success after a failure of the last resort changes nothing": (
+        facts(
+            state(planned=10, target=FAILING),
+            limits={"success": (THREE_OF_ANY,)},
+            succeeded_now=IndexSet.below(9),
+        ),
+        Finish(FAILING),
+    ),
+    "enough success at the end is complete": (
+        facts(state(ledger=ONE_FAILED, planned=10), limits={"success": (THREE_OF_ANY,)}),
+        Aim(Target("SuccessPolicy", f"9 {ENOUGH.message[2:]}", success=True)),
+    ),
+    # Waves
+    "no more are sent than may run at once": (
+        facts(state(), limits={"parallelism": 4}),
+        Submit((Part(0, 4),)),
+    ),
+    "a full wave is waited for": (
+        facts(state(shard(size=8), size=20), limits={"parallelism": 8}, seen=wave(running=7, succeeded=1)),
+        Rest(),
+    ),
+    "the next wave follows when a quarter has room": (
+        facts(state(shard(size=8), size=20), limits={"parallelism": 8}, seen=wave(running=6, succeeded=2)),
+        Submit((Part(8, 2),)),
+    ),
+    "the last indexes follow one by one": (
+        facts(state(shard(size=8), size=9), limits={"parallelism": 8}, seen=wave(running=7, succeeded=1)),
+        Submit((Part(8, 1),)),
+    ),
+    "an uncertain wave takes its room": (
+        facts(
+            state(shard("Intent", size=8, since=30), size=20),
+            limits={"parallelism": 8},
+            looked_up={(0, 0): ago(10)},
+        ),
+        Rest(NOW + timedelta(seconds=5)),
+    ),
+    "no parallelism is a pause": (facts(state(), limits={"parallelism": 0}), Rest()),
     # Suspension
     "a new one that is suspended does nothing": (
         facts(state(started=False), limits={"suspend": True}),

@@ -7,7 +7,7 @@ leave no other possibility; a child that pierhead stopped counts as not run. Pla
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pierhead.aws.batch import BatchClient, Child, Job
+from pierhead.aws.batch import BatchClient, Child, Job, chunks
 from pierhead.batch.following.jobs import FAILED, STOP_MARK, SUCCEEDED, FailedChild, Glimpse, Seen
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.model.status import LOG_NAME_LIMIT, MOST_FAILURES_SHOWN, TEXT_LIMIT
@@ -17,6 +17,7 @@ DEFAULT_LOG_GROUP = "/aws/batch/job"
 _RUNNABLE = "RUNNABLE"
 _STUCK = ("CAPACITY:", "MISCONFIGURATION:", "ACTION_REQUIRED", "UNDETERMINED")
 _LISTED_A_CALL = 1000
+_DESCRIBED_A_CALL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,10 @@ class Results:
     details: tuple[FailedChild, ...] = ()
 
 
-async def results_of(client: BatchClient, job_id: str, seen: Seen, size: int, *, patient: bool) -> Results:
-    """Reads the results of a job that ended.
+async def results_of(
+    client: BatchClient, job_id: str, seen: Seen, size: int, *, patient: bool, every: bool = False
+) -> Results:
+    """Reads the results of a job that ended; with the details of `every` failure, or of the first few.
 
     Without patience places that no list shows take the fate of the whole job, instead of being unknown.
     """
@@ -52,21 +55,34 @@ async def results_of(client: BatchClient, job_id: str, seen: Seen, size: int, *,
     failed = _failures(listed, seen) & everything
     if unknown and not patient:
         failed, unknown = failed if seen.stopped_by_us else failed | unknown, IndexSet()
-    return Results(succeeded, failed, unknown, await details_of(client, job_id, failed))
+    most = None if every else MOST_FAILURES_SHOWN
+    return Results(succeeded, failed, unknown, await details_of(client, job_id, failed, most=most))
 
 
 async def glimpse(
-    client: BatchClient, job_id: str, seen: Seen, before: Glimpse, *, moved: Seen | None
+    client: BatchClient,
+    job_id: str,
+    seen: Seen,
+    before: Glimpse,
+    *,
+    moved: Seen | None,
+    every: bool = False,
 ) -> tuple[Glimpse, int]:
     """What has become known about the children of a running array since `before`, and the calls it took.
 
     `moved` is how the array was seen at the last glimpse: lists whose counts did not change are not read.
+    With `every`, the details of each failure are read, and not of the first few.
     """
     calls, found = 0, before
     if seen.counts.failed and (moved is None or moved.counts.failed != seen.counts.failed):
         children = await client.children(job_id, FAILED)
         failed = _failures(children, seen)
-        details = await details_of(client, job_id, failed)
+        if every:
+            fresh = failed - IndexSet.of(child.place for child in before.details)
+            details = (*before.details, *await details_of(client, job_id, fresh, most=None))
+            calls += len(fresh) // _DESCRIBED_A_CALL
+        else:
+            details = await details_of(client, job_id, failed)
         found = replace(found, failed=failed, details=details)
         calls += 2 + len(children) // _LISTED_A_CALL
     if seen.counts.succeeded and (moved is None or moved.counts.succeeded != seen.counts.succeeded):
@@ -88,14 +104,19 @@ def said_to_be_stuck(status_reason: str) -> str:
 
 
 async def details_of(
-    client: BatchClient, job_id: str, places: IndexSet, *, single: bool = False
+    client: BatchClient,
+    job_id: str,
+    places: IndexSet,
+    *,
+    single: bool = False,
+    most: int | None = MOST_FAILURES_SHOWN,
 ) -> tuple[FailedChild, ...]:
-    """Why the lowest few of these places failed, in one call."""
-    shown = places.part(0, MOST_FAILURES_SHOWN)
-    if not shown:
-        return ()
+    """Why these places failed; of the lowest few, in one call, or without `most` of all."""
+    shown = places if most is None else places.part(0, most)
     ids = {place: job_id if single else f"{job_id}:{place}" for place in shown}
-    jobs = await client.describe_jobs(list(ids.values()))
+    jobs: dict[str, Job] = {}
+    for some in chunks(ids.values()):
+        jobs |= await client.describe_jobs(some)
     return tuple(_failed_child(place, jobs.get(child_id)) for place, child_id in ids.items())
 
 

@@ -4,7 +4,7 @@ Invariant: children are listed only when their array's counts of ended ones move
 calls are spent than `CALLS_PER_POLL` a poll; whoever was looked at longest ago is first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from pierhead.aws.batch import BatchClient
@@ -51,10 +51,12 @@ class Glimpses:
         self.found.pop(array, None)
         self._past.pop(array, None)
 
-    async def refresh(self, arrays: Mapping[Reference, Seen]) -> list[Reference]:
+    async def refresh(
+        self, arrays: Mapping[Reference, Seen], every: Collection[Reference] = ()
+    ) -> list[Reference]:
         """Looks at the children of some of these arrays; those about which something new is known.
 
-        Called once a poll.
+        Called once a poll. Of the arrays in `every`, the details of each failure are read.
         """
         self._calls_left = min(CALLS_PER_POLL, self._calls_left + CALLS_PER_POLL)
         for array, seen in arrays.items():
@@ -71,7 +73,7 @@ class Glimpses:
             self._looks += 1
             past.looked_at = self._looks
             try:
-                if await self._look(array, past, arrays[array]):
+                if await self._look(array, past, arrays[array], every=array in every):
                     changed.append(array)
             except Throttled:
                 break
@@ -93,9 +95,9 @@ class Glimpses:
     def _stuck(past: _Past) -> bool:
         return past.idle_polls >= _STUCK_AFTER and (past.idle_polls - _STUCK_AFTER) % _STUCK_AGAIN == 0
 
-    async def _look(self, array: Reference, past: _Past, seen: Seen) -> bool:
+    async def _look(self, array: Reference, past: _Past, seen: Seen, *, every: bool) -> bool:
         before, (_, job_id) = self.found.get(array, Glimpse()), array
-        found, calls = await glimpse(self._client, job_id, seen, before, moved=past.seen)
+        found, calls = await glimpse(self._client, job_id, seen, before, moved=past.seen, every=every)
         if self._stuck(past):
             found = replace(found, stuck=await stuck_reason(self._client, job_id))
             calls += 1

@@ -10,6 +10,7 @@ from pierhead.batch.following.children import Results, results_of
 from pierhead.batch.following.jobs import SUCCEEDED, Glimpse, Seen
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.model.status import Shard, ShardState
+from pierhead.batch.policies import judged
 from pierhead.batch.report import merged
 from pierhead.batch.situation import Situation
 from pierhead.engine.outcome import Waiting
@@ -28,11 +29,14 @@ async def harvest(situation: Situation, shards: tuple[Shard, ...]) -> None:
             continue
         state, indexes = situation.state, situation.indexes_of(shard)
         failures = situation.failures(shard, found.details)
-        ledger = state.ledger.with_results(
-            indexes.at_places(found.succeeded), indexes.at_places(found.failed)
-        )
+        verdicts = judged(situation.spec.failure_policy, found.details)
+        counted = found.failed - verdicts.ignored
+        ledger = state.ledger.with_results(indexes.at_places(found.succeeded), indexes.at_places(counted))
+        ledger = ledger.barring(indexes.at_places(verdicts.barred))
         known = tuple(merged(state.failures, failures, ledger.succeeded))
         state = replace(state, ledger=ledger, failures=known)
+        if state.target is None:
+            state = replace(state, target=situation.fatal(shard, verdicts))
         situation.state = state.closing(shard, _end_of(seen), situation.now)
     if len(late) == len(shards):
         raise Waiting(
@@ -46,7 +50,9 @@ async def _results(situation: Situation, shard: Shard) -> tuple[Shard, Seen, Res
     job_id = shard.job_id or ""
     seen = situation.seen[job_id]
     patient = situation.now < (seen.ended_since or situation.now) + situation.shared.settle
-    return shard, seen, await results_of(situation.client, job_id, seen, shard.size, patient=patient)
+    every = situation.spec.failure_policy is not None
+    found = await results_of(situation.client, job_id, seen, shard.size, patient=patient, every=every)
+    return shard, seen, found
 
 
 def _end_of(seen: Seen) -> ShardState:
@@ -62,6 +68,6 @@ def lose(situation: Situation, shards: tuple[Shard, ...]) -> None:
         state, indexes = situation.state, situation.indexes_of(shard)
         succeeded = indexes.at_places(glimpses.get(shard.job_id or "", Glimpse()).succeeded)
         lost = indexes - succeeded
-        ledger = state.ledger.with_results(succeeded, IndexSet()).without(lost)
+        ledger = state.ledger.with_results(succeeded, IndexSet()).barring(lost)
         state = replace(state, ledger=ledger, lost=state.lost + len(lost))
         situation.state = state.closing(shard, "Lost", situation.now)

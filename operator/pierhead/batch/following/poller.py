@@ -35,6 +35,8 @@ class Followed:
     name: str
     """The name it must have: a job of another name is none of ours."""
     size: int
+    judged: bool = False
+    """Whether it matters why each of its children failed."""
 
 
 class Poller:
@@ -153,7 +155,8 @@ class Poller:
             for job_id, job in jobs.items()
             if job.size > 1 and (key, job_id) in self._seen
         }
-        for key, _ in await self._glimpses.refresh(arrays):
+        every = {(key, job_id) for key, job_id in arrays if self._jobs[key][job_id].judged}
+        for key, _ in await self._glimpses.refresh(arrays, every):
             self._wake(key)
 
     @staticmethod

@@ -40,6 +40,21 @@ class FailureCounts:
         """The highest count for these."""
         return FailureCounts(tuple(plane | indexes for plane in self.planes))
 
+    def total(self) -> int:
+        """All failures together; where the count is at its highest, one."""
+        barred = self.planes[0]
+        for plane in self.planes[1:]:
+            barred &= plane
+        counted = sum(len(plane - barred) << digit for digit, plane in enumerate(self.planes))
+        return counted + len(barred)
+
+    def any(self) -> IndexSet:
+        """Those that failed at all."""
+        found = IndexSet()
+        for plane in self.planes:
+            found |= plane
+        return found
+
     def above(self, limit: int, indexes: IndexSet) -> IndexSet:
         """Those of `indexes` that failed more than `limit` times."""
         greater, equal = IndexSet(), indexes
@@ -81,10 +96,30 @@ class Ledger:
         """With results of this round added."""
         return replace(self, succeeded=self.succeeded | succeeded, failed=(self.failed | failed) - succeeded)
 
-    def without(self, lost: IndexSet) -> "Ledger":
-        """With these, whose results nobody knows any more, never to run again."""
-        unknown = lost - self.succeeded
-        return replace(self, earlier=self.earlier.never_again(unknown))
+    def barring(self, indexes: IndexSet) -> "Ledger":
+        """With those of these that have not succeeded never to run again."""
+        return replace(self, earlier=self.earlier.never_again(indexes - self.succeeded))
+
+    def failures(self, also_failed: IndexSet | None = None) -> int:
+        """Failures in all rounds; `also_failed` as in `exhausted`."""
+        return self.earlier.total() + len(self.failed | (also_failed or IndexSet()))
+
+    def resized(self, size: int, planned: int) -> "Ledger":
+        """For another number of indexes, new ones in the plan of the round.
+
+        `planned` of the plan's lowest indexes have been sent to Batch. Raises Invalid when an index that
+        would go has run.
+        """
+        ran = self.plan.part(0, planned) | self.succeeded | self.failed | self.earlier.any()
+        if ran - IndexSet.below(size):
+            last = ran.bits.bit_length() - 1
+            raise Invalid(
+                f"completions cannot be lowered to {size}: index {last} has been sent to Batch",
+                reason="CompletionsBelowProgress",
+                field="spec.completions",
+            )
+        fresh = IndexSet.below(size) - IndexSet.below(self.size)
+        return replace(self, size=size, plan=(self.plan & IndexSet.below(size)) | fresh)
 
     def exhausted(self, limit: int, also_failed: IndexSet | None = None) -> IndexSet:
         """Indexes that failed more than `limit` times and so for good.

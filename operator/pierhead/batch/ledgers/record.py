@@ -49,7 +49,7 @@ class IndexRecords:
         Raises Invalid when the record is missing, unreadable or somebody else's.
         """
         record = status.index_record or IndexRecord()
-        if size <= INLINE_SIZE:
+        if size <= INLINE_SIZE and record.config_map is None:
             return Ledger.first(size) if record.inline is None else _decoded(record.inline, size)
         cached = self._cached.get(resource.key)
         if cached is None or cached.uid != resource.uid:
@@ -62,9 +62,9 @@ class IndexRecords:
 
         Raises Conflict when the ConfigMap was changed by somebody; the next `load` reads it anew.
         """
-        if ledger.size <= INLINE_SIZE:
-            return None if ledger.untouched else IndexRecord(inline=_encoded(ledger))
         cached = self._cached.get(resource.key)
+        if ledger.size <= INLINE_SIZE and cached is None:
+            return None if ledger.untouched else IndexRecord(inline=_encoded(ledger))
         if cached is None:
             cached = _Cached(resource.uid, Ledger.first(ledger.size), None)
         if ledger != cached.ledger:

@@ -9,15 +9,44 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from pierhead.batch.model.attempts import Attempts
+from pierhead.batch.model.policies import MOST_COMPLETIONS, FailurePolicy, SuccessPolicy
 from pierhead.batch.model.template import Template
 from pierhead.model import Model, Rule, exactly_one, immutable
 from pierhead.model.aws import AwsRole
 
-MOST_COMPLETIONS = 1_000_000
 MOST_BACKOFF = 10
 
-MUTABLE = frozenset({"activeDeadlineSeconds", "maxFailedIndexes", "suspend", "ttlSecondsAfterFinished"})
-"""Fields of the spec that may change while the work runs."""
+CONTROLLER = "pierhead.dev/batch-job-controller"
+"""The value of `spec.managedBy` that means pierhead."""
+
+MUTABLE = frozenset(
+    {
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "completions",
+        "maxFailedIndexes",
+        "parallelism",
+        "suspend",
+        "ttlSecondsAfterFinished",
+    }
+)
+"""Fields of the spec that may change while the work runs; `completions` within its own rule."""
+
+# Source: Kubernetes, validation of Jobs: "elastic" are Indexed Jobs whose parallelism is their completions.
+_ELASTIC = Rule(
+    "(has(self.completions) ? self.completions : 1) =="
+    " (has(oldSelf.completions) ? oldSelf.completions : 1)"
+    " || (has(self.completions) && has(self.parallelism) && self.completions == self.parallelism"
+    " && has(oldSelf.completions) && has(oldSelf.parallelism)"
+    " && oldSelf.completions == oldSelf.parallelism)",
+    "completions can be changed only together with a parallelism that is equal to it, before and after",
+)
+
+
+def _fail_index_is_apt(spec: "BatchJobSpec") -> bool:
+    if spec.failure_policy is None or spec.backoff_limit_per_index is not None:
+        return True
+    return all(rule.action != "FailIndex" for rule in spec.failure_policy.rules)
 
 
 class BatchJobSpec(Model):
@@ -31,9 +60,16 @@ class BatchJobSpec(Model):
             "maxFailedIndexes must not be greater than completions",
             lambda spec: spec.max_failed_indexes is None or spec.max_failed_indexes <= spec.completions,
         ),
+        Rule(
+            "!has(self.failurePolicy) || has(self.backoffLimitPerIndex)"
+            " || self.failurePolicy.rules.all(rule, rule.action != 'FailIndex')",
+            "a failurePolicy with FailIndex needs backoffLimitPerIndex",
+            _fail_index_is_apt,
+        ),
+        _ELASTIC,
         *immutable(
-            "aws", "queue", "completions", "backoffLimitPerIndex", "attempts", "timeoutSeconds", "template",
-            "jobDefinition", "outputUri",
+            "aws", "queue", "backoffLimitPerIndex", "attempts", "timeoutSeconds", "template",
+            "jobDefinition", "outputUri", "failurePolicy", "successPolicy", "managedBy",
         ),
     )  # fmt: skip
 
@@ -46,14 +82,42 @@ class BatchJobSpec(Model):
     """Name of the Batch job queue. Cannot be changed."""
 
     completions: Annotated[int, Field(ge=1, le=MOST_COMPLETIONS)] = 1
-    """Number of indexes, each of which has to run to success once. Defaults to 1. Cannot be changed."""
+    """Number of indexes, each of which has to run to success once. Defaults to 1. Can be changed only where
+    `parallelism` is equal to it, before and after, and not below an index that has run."""
 
-    backoff_limit_per_index: Annotated[int, Field(ge=0, le=MOST_BACKOFF)] = 0
+    parallelism: Annotated[int, Field(ge=0, le=MOST_COMPLETIONS)] | None = None
+    """Most indexes in Batch at once: the others follow in waves of a quarter of it. What runs is not stopped
+    when it is lowered. Defaults to all."""
+
+    backoff_limit_per_index: Annotated[int, Field(ge=0, le=MOST_BACKOFF)] | None = None
     """How often an index that failed runs again. Failed indexes run again together, as the next round, when
-    the round before has ended. Defaults to 0. Cannot be changed."""
+    the round before has ended. Defaults to 0, and where `backoffLimit` is given to that, or 14 if it is
+    greater. Cannot be changed."""
+
+    backoff_limit: Annotated[int, Field(ge=0, le=2_147_483_647)] | None = None
+    """With more failures than this, of all indexes and rounds together, everything still running is
+    terminated. Defaults to no limit."""
 
     max_failed_indexes: Annotated[int, Field(ge=0, le=MOST_COMPLETIONS)] | None = None
     """With more failed indexes than this everything still running is terminated. Defaults to no limit."""
+
+    failure_policy: FailurePolicy | None = None
+    """What failures mean. Defaults to that each counts. Cannot be changed."""
+
+    success_policy: SuccessPolicy | None = None
+    """When fewer indexes than all are enough. Cannot be changed."""
+
+    managed_by: (
+        Annotated[
+            str,
+            StringConstraints(
+                min_length=3, max_length=63, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9._/-]+$"
+            ),
+        ]
+        | None
+    ) = None
+    """Who sees to the BatchJob. Anything else than pierhead.dev/batch-job-controller means somebody else:
+    pierhead leaves it alone. Defaults to pierhead. Cannot be changed."""
 
     attempts: Attempts | None = None
     """Batch's own retries within one round. Cannot be changed."""

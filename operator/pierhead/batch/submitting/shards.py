@@ -23,18 +23,20 @@ class Part:
     size: int
 
 
-def split(plan: Layout, *, start: int, most: int, map_limit: int) -> list[Part]:
+def split(plan: Layout, *, start: int, most: int, map_limit: int, room: int | None = None) -> list[Part]:
     """The next shards of a plan whose `start` lowest indexes are laid out already; at most `most` shards.
 
-    `map_limit` is the longest index map in characters.
+    `map_limit` is the longest index map in characters; `room` the most indexes of all these shards.
     """
     parts: list[Part] = []
     rest = plan.part_intervals(start, len(plan.indexes) - start)
     position = start
-    while rest and len(parts) < most:
-        size, rest = _take(rest, map_limit)
+    left = len(plan.indexes) if room is None else room
+    while rest and left > 0 and len(parts) < most:
+        size, rest = _take(rest, map_limit, min(left, ARRAY_LIMIT))
         parts.append(Part(position, size))
         position += size
+        left -= size
     return parts
 
 
@@ -46,10 +48,10 @@ def index_variables(indexes: IndexSet) -> dict[str, str]:
     return {INDEX_MAP: to_text(intervals)}
 
 
-def _take(intervals: Sequence[Interval], map_limit: int) -> tuple[int, list[Interval]]:
+def _take(intervals: Sequence[Interval], map_limit: int, limit: int) -> tuple[int, list[Interval]]:
     size = characters = 0
     for number, (first, last) in enumerate(intervals):
-        taken = min(last - first + 1, ARRAY_LIMIT - size)
+        taken = min(last - first + 1, limit - size)
         characters += len(to_text([(first, first + taken - 1)])) + (number > 0)
         # The first interval needs no map: alone it is an offset.
         if taken == 0 or (number > 0 and characters > map_limit):

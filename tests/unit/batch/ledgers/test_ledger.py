@@ -27,6 +27,46 @@ def test_failures_are_counted(failing, limit):
     assert set(counts.above(limit, IndexSet.below(SIZE))) == above
 
 
+@given(st.lists(members, max_size=MOST_FAILURES - 1), members)
+def test_failures_add_up_and_what_must_not_run_again_counts_once(failing, never):
+    counts = FailureCounts()
+    for failed in failing:
+        counts = counts.plus_one(IndexSet.of(failed))
+    assert counts.total() == sum(map(len, failing))
+    assert set(counts.any()) == set().union(*failing)
+    rest = sum(len(failed - never) for failed in failing)
+    assert counts.never_again(IndexSet.of(never)).total() == rest + len(never)
+
+
+def test_more_completions_are_planned_at_the_end():
+    ledger = Ledger.first(10).with_results(IndexSet.below(9), IndexSet.of([9])).advance(1)
+    assert set(ledger.resized(12, planned=1).plan) == {9, 10, 11}
+    assert ledger.resized(10, planned=1) == ledger
+
+
+def test_completions_that_never_ran_can_go():
+    ledger = Ledger.first(10)
+    assert set(ledger.resized(6, planned=6).plan) == set(range(6))
+    again = ledger.with_results(IndexSet.below(4), IndexSet()).resized(6, planned=6)
+    assert (again.size, set(again.succeeded)) == (6, {0, 1, 2, 3})
+
+
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        Ledger.first(10),
+        Ledger.first(10).with_results(IndexSet.of([6]), IndexSet()),
+        Ledger.first(10).with_results(IndexSet(), IndexSet.of([6])).advance(0),
+    ],
+    ids=["sent", "succeeded", "failed before"],
+)
+def test_completions_are_not_lowered_below_what_ran(ledger):
+    planned = 7 if ledger == Ledger.first(10) else 0
+    with pytest.raises(Invalid, match="index 6 has been sent to Batch") as raised:
+        ledger.resized(6, planned=planned)
+    assert raised.value.field == "spec.completions"
+
+
 @given(members, members)
 def test_an_index_that_must_not_run_again_is_above_every_limit(failed, never):
     counts = FailureCounts().plus_one(IndexSet.of(failed)).never_again(IndexSet.of(never))
@@ -59,7 +99,7 @@ def test_bytes_give_back_the_ledger(rounds, lost):
     ledger = Ledger.first(SIZE)
     for succeeded, failed in rounds:
         ledger = ledger.with_results(IndexSet.of(succeeded), IndexSet.of(failed)).advance(3)
-    ledger = ledger.without(IndexSet.of(lost))
+    ledger = ledger.barring(IndexSet.of(lost))
     assert Ledger.from_bytes(ledger.to_bytes(), SIZE) == ledger
 
 
@@ -75,7 +115,7 @@ def test_bytes_for_another_size_are_refused():
 
 
 def test_lost_indexes_never_run_again_and_succeeded_ones_are_not_lost():
-    ledger = Ledger.first(4).with_results(IndexSet.of([0]), IndexSet()).without(IndexSet.below(2))
+    ledger = Ledger.first(4).with_results(IndexSet.of([0]), IndexSet()).barring(IndexSet.below(2))
     assert set(ledger.exhausted(10)) == {1}
     assert set(ledger.advance(10).plan) == {2, 3}
 

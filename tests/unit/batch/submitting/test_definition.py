@@ -170,5 +170,6 @@ def test_about_1500_random_indexes_fit_one_job():
 
 def test_the_digest_follows_only_what_cannot_change():
     base = {"queue": "q", "completions": 3}
-    assert spec_digest(base) == spec_digest({**base, "suspend": True, "maxFailedIndexes": 1})
-    assert spec_digest(base) != spec_digest({**base, "completions": 4})
+    changed = {"suspend": True, "maxFailedIndexes": 1, "parallelism": 4, "completions": 4, "backoffLimit": 1}
+    assert spec_digest(base) == spec_digest({**base, **changed})
+    assert spec_digest(base) != spec_digest({**base, "queue": "other"})

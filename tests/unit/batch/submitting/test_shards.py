@@ -28,12 +28,13 @@ plans = st.one_of(
 
 
 @settings(deadline=None)
-@given(plans, st.integers(64, 9_000), st.integers(1, 200))
-def test_shards_cover_every_index_exactly_once(plan, map_limit, most):
+@given(plans, st.integers(64, 9_000), st.integers(1, 200), st.none() | st.integers(500, 30_000))
+def test_shards_cover_every_index_exactly_once(plan, map_limit, most, room):
     layout, start, covered = Layout(plan), 0, IndexSet()
     while start < len(plan):
-        parts = split(layout, start=start, most=most, map_limit=map_limit)
+        parts = split(layout, start=start, most=most, map_limit=map_limit, room=room)
         assert 0 < len(parts) <= most
+        assert room is None or sum(part.size for part in parts) <= room
         for part in parts:
             indexes = layout.part(part.first, part.size)
             assert part.first == start
