@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.scrape import counters
-from bench.usage import TreeUsage, usage_of
+from bench.usage import TreeUsage, Usage, usage_of
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.client import Client
 from pierhead.kube.credentials import Credentials
@@ -130,6 +130,29 @@ class Lab:
         return counting(
             seconds=max(ready.at.values()) - began,
             latencies=[ready.at[name] - moment for name, moment in sent.items()],
+        )
+
+    async def measure_start(self, resource: ResourceType, objects: list[Object]) -> Measured:
+        """Applies the custom resources, then starts the operator and waits until each is Ready.
+
+        The clock runs from the start of the process, and everything of its life is counted.
+        """
+        await self.apply_all((resource, obj) for obj in objects)
+        await self.quiet()
+        ready = _Ready({obj["metadata"]["name"] for obj in objects}, 1, "")
+        async with following(self.client, resource, NAMESPACE, ready.told):
+            everyone, calls = self._everyone(), self._calls()
+            began = time.monotonic()
+            await asyncio.to_thread(self.operator.start, wait=False)
+            async with asyncio.timeout(60 + _SECONDS_FOR_EACH * len(objects)):
+                await ready.all.wait()
+        return Measured(
+            seconds=max(ready.at.values()) - began,
+            api_requests=self._requests(),
+            all_api_requests=self._everyone() - everyone,
+            aws_calls=self._calls() - calls,
+            before=TreeUsage(Usage(0.0, 0.0), ()),
+            after=usage_of(self.operator.pid),
         )
 
     async def quiet(self) -> None:

@@ -5,11 +5,14 @@ them together; one parameter that cannot be read never costs another its answer.
 is ever called, so that it is the only right a role needs, but for `kms:Decrypt`.
 """
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pierhead.aws.errors import NotFound
+from pierhead.aws.held import HeldAnswers
 from pierhead.aws.session import AwsIdentity, AwsSessions
 from pierhead.aws.sharing import WINDOW_SECONDS, Lane, Named, NamedReads
 
@@ -27,6 +30,10 @@ class Parameter:
     version: int
     value: str = field(repr=False)
 
+    def size(self) -> int:
+        """Bytes of its value, about."""
+        return len(self.value)
+
 
 class ParameterReader:
     """Reads for all objects of the operator."""
@@ -37,18 +44,36 @@ class ParameterReader:
         *,
         window: float = WINDOW_SECONDS,
         calls_per_second: float = _CALLS_PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+        wanted: Callable[[str], bool] = lambda _name: False,
     ) -> None:
+        """`wanted` says whether a parameter, by the name it is read by, is going to be read again at once."""
         self._sessions = sessions
+        self._held = HeldAnswers[Named, Parameter](
+            wanted=lambda read: wanted(read.name), size=Parameter.size, clock=clock
+        )
         self._reads = NamedReads[Parameter](
-            self._ask, _missing, size=BATCH_SIZE, calls_per_second=calls_per_second, window=window
+            self._ask,
+            _missing,
+            size=BATCH_SIZE,
+            calls_per_second=calls_per_second,
+            window=window,
+            held=self._held,
         )
 
-    async def read(self, identity: AwsIdentity, region: str, name: str) -> Parameter:
+    async def read(
+        self, identity: AwsIdentity, region: str, name: str, *, not_before: float = -math.inf
+    ) -> Parameter:
         """A parameter, decrypted; `name` may be an ARN, and may end in `:` and a version or label.
 
-        Raises the classes of `pierhead.aws.errors`; NotFound also where there is no such version.
+        It comes from a call that was begun at `not_before`, on this reader's clock, or later. Raises the
+        classes of `pierhead.aws.errors`; NotFound also where there is no such version.
         """
-        return await self._reads.read(Lane(identity, region), name)
+        return await self._reads.read(Lane(identity, region), name, not_before=not_before)
+
+    def sweep(self) -> None:
+        """Drops the answers that are not `wanted` any more."""
+        self._held.sweep()
 
     async def close(self) -> None:
         """Gives up what is under way."""

@@ -94,8 +94,11 @@ class SecretReader:
         self._sleep = sleep
         self._followed: Counter[str] = Counter()
         self._clock = clock
-        self._batches = TokenBuckets(lambda: TokenBucket(batches_per_second, batches_per_second))
-        self._gets = TokenBuckets(lambda: TokenBucket(gets_per_second, gets_per_second))
+
+        def buckets(rate: float) -> TokenBuckets:
+            return TokenBuckets(lambda: TokenBucket(rate, rate, clock=clock, sleep=sleep))
+
+        self._batches, self._gets = buckets(batches_per_second), buckets(gets_per_second)
         self._denied_until: dict[Lane, float] = {}
         self._held = HeldAnswers[_Read, SecretVersion](
             wanted=lambda read: read.secret_id in self._followed or wanted(read.secret_id),

@@ -87,6 +87,7 @@ class Front:
                     operation=call.operation,
                     region=call.region,
                     access_key=call.access_key,
+                    resources=tuple(resources(environ, body)) if _reads(call) else (),
                     status=status,
                     outcome=outcome,
                     fault=strike.fault_id,
@@ -140,6 +141,11 @@ def resources(environ: Environ, body: bytes) -> list[str]:
         members = value if isinstance(value, list) else [value]
         found += [member for member in members if isinstance(member, str)]
     return found
+
+
+def _reads(call: Call) -> bool:
+    """Whether all that the request names is names: one that writes has values too."""
+    return call.operation.startswith(("Get", "BatchGet", "Describe", "List"))
 
 
 def _take_body(environ: Environ) -> bytes:

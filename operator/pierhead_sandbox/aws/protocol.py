@@ -46,6 +46,8 @@ class CallRecord(Message):
     operation: str
     region: str
     access_key: str
+    resources: tuple[str, ...] = ()
+    """What a request that reads names, such as the secrets of a batch."""
     status: int
     """HTTP status; 0 where nothing was answered."""
     outcome: str
