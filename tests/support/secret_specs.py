@@ -7,7 +7,8 @@ from pierhead.engine.properties import Fault
 from pierhead.engine.resource import Resource
 from pierhead.secrets.decide import Live
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.reading.sources import Answers, Reference, Source, Version, collect
+from pierhead.secrets.reading.references import Answers, Reference, Version
+from pierhead.secrets.reading.sources import Source, collect
 from support.memory_store import MemoryStore
 
 GONE = Fault("SecretNotFound", "does not exist", absent=True)
@@ -20,6 +21,12 @@ def spec_of(**fields: Any) -> SyncedSecretSpec:
 
 def entry(key: str, secret: str = "shop/db", *, optional: bool = False, **source: Any) -> dict[str, Any]:
     return {"key": key, "from": {"secret": secret, **source}, "optional": optional}
+
+
+def parameter_entry(
+    key: str, parameter: str = "/shop/p", *, optional: bool = False, **source: Any
+) -> dict[str, Any]:
+    return {"key": key, "from": {"parameter": parameter, **source}, "optional": optional}
 
 
 def extract(secret: str = "shop/env", *, optional: bool = False, **source: Any) -> dict[str, Any]:
@@ -38,6 +45,16 @@ def answers_of(**found: str | bytes | Fault) -> Answers:
         else:
             answers[Reference(secret)] = Version(f"v1-{secret}", string=value)
     return answers
+
+
+def parameters_of(*, listed: bool = False, **found: str | Fault) -> Answers:
+    """By parameter, below `/shop/`; the version is `3@1.000`."""
+    return {
+        Reference(f"/shop/{name}", kind="parameter"): value
+        if isinstance(value, Fault)
+        else Version("3@1.000", value, listed=listed)
+        for name, value in found.items()
+    }
 
 
 def sources_of(spec: SyncedSecretSpec, **found: str | bytes | Fault) -> tuple[Source, ...]:

@@ -81,6 +81,7 @@ class Lab:
         self.namespace = namespace
         self.aws = aws
         self.boto = boto3.client("secretsmanager", region_name=REGION)
+        self.ssm = boto3.client("ssm", region_name=REGION)
         self.operators: list[Operator] = []
         self._seen: dict[tuple[str, str], Object] = {}
         self._changed = asyncio.Condition()
@@ -151,6 +152,19 @@ class Lab:
             return str(self.boto.put_secret_value(SecretId=secret_id, **{kind: value})["VersionId"])
         except self.boto.exceptions.ResourceNotFoundException:
             return str(self.boto.create_secret(Name=secret_id, **{kind: value})["VersionId"])
+
+    def parameter(self, name: str, value: str, kind: str = "String") -> int:
+        """Puts a value into Parameter Store below the namespace's path; returns its version."""
+        put = self.ssm.put_parameter(
+            Name=self.parameter_name(name),
+            Value=value,
+            Type=kind,  # type: ignore[arg-type]
+            Overwrite=True,
+        )
+        return int(put["Version"])
+
+    def parameter_name(self, name: str) -> str:
+        return f"/{self.namespace}/{name}"
 
     def aws_name(self, name: str) -> str:
         return f"{self.namespace}/{name}"

@@ -29,6 +29,11 @@ class Parameter:
     name: str
     version: int
     value: str = field(repr=False)
+    type: str = "String"
+    """`String`, `StringList` (elements with commas between them) or `SecureString`, decrypted."""
+
+    made_at: float = 0.0
+    """When this version was made, in Unix seconds: one that is deleted and made anew counts from 1 again."""
 
     def size(self) -> int:
         """Bytes of its value, about."""
@@ -83,15 +88,25 @@ class ParameterReader:
         """What exists of these, by each of the ways to name it."""
         client = self._sessions.client("ssm", region=lane.region, identity=lane.identity)
         answer = await client.call("get_parameters", Names=list(names), WithDecryption=True)
-        return {spelling: _parameter(item) for item in answer["Parameters"] for spelling in _spellings(item)}
+        return {
+            spelling: parameter_of(item) for item in answer["Parameters"] for spelling in _spellings(item)
+        }
 
 
 def _missing(read: Named) -> NotFound:
     return NotFound(f"GetParameters: parameter {read.name} does not exist in {read.lane.region}")
 
 
-def _parameter(item: dict[str, Any]) -> Parameter:
-    return Parameter(item["Name"], int(item["Version"]), item["Value"])
+def parameter_of(item: dict[str, Any]) -> Parameter:
+    """A parameter as AWS's answers have it."""
+    made_at = item.get("LastModifiedDate")
+    return Parameter(
+        item["Name"],
+        int(item["Version"]),
+        item["Value"],
+        item.get("Type", "String"),
+        made_at.timestamp() if made_at is not None else 0.0,
+    )
 
 
 def _spellings(item: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, NoReturn, Protocol, TypeVar
 
 from pierhead.aws.errors import AccessDenied, AwsError, BadRequest, NotFound, Throttling, Unavailable
 from pierhead.aws.held import HeldAnswers
@@ -180,6 +180,11 @@ class SharedReads(Generic[_Read, _Answer]):
         finally:
             for wish in wishes:
                 self.settle(wish, failure)
+
+
+async def never_batched(_wishes: list[Wish[_Read, _Answer]]) -> NoReturn:
+    """The `batch` of reads of which none shares a call with another: their `size` is 1."""
+    raise AssertionError("reads of size 1 go out one by one")
 
 
 @dataclass(frozen=True, slots=True)

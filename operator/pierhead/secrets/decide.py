@@ -170,7 +170,8 @@ def retained_version(source: Source, stored: SyncedSecretStatus | None) -> str:
         return ""
     if source.key is not None:
         return next((one.version_id or "" for one in stored.keys or () if one.key == source.key), "")
-    return next((one.version_id or "" for one in stored.extracts or () if one.secret == source.secret), "")
+    named = (one for one in stored.extracts or () if getattr(one, source.kind) == source.name)
+    return next((one.version_id or "" for one in named), "")
 
 
 def _may_lack(source: Source) -> bool:

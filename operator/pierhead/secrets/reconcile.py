@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
@@ -25,10 +26,12 @@ from pierhead.secrets.decide import decide, lost, may_be_gone, refusal
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.reading.allowed import check
 from pierhead.secrets.reading.due import Due
-from pierhead.secrets.reading.fetch import all_gone, check, fetch
+from pierhead.secrets.reading.fetch import Readers, all_gone, fetch
 from pierhead.secrets.reading.identity import Identities
-from pierhead.secrets.reading.sources import collect, references
+from pierhead.secrets.reading.references import references
+from pierhead.secrets.reading.sources import collect
 from pierhead.secrets.templates.render import parsed, through
 from pierhead.secrets.writing.target import Targets
 from pierhead.settings import Settings
@@ -51,7 +54,9 @@ class SyncedSecretReconciler:
         self._policy = policy
         self._identities = Identities(client, policy, settings)
         self._due = Due(clock=clock)
-        self._reader = SecretReader(sessions, clock=clock, wanted=self._due.wanted)
+        self._readers = Readers(
+            SecretReader(sessions, clock=clock, wanted=self._due.wanted), ParameterReader(sessions)
+        )
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(client, self._targets)
         self._refreshes = Refreshes[ObjectKey](
@@ -72,7 +77,7 @@ class SyncedSecretReconciler:
 
     async def start(self, wake: Wake) -> None:
         """Watches our Secrets' metadata. Raises ReconcileError when that cannot be had."""
-        self._due.start(wake, self._reader.sweep)
+        self._due.start(wake, self._readers.secrets.sweep)
         self._refreshes.start(self._due.wake)
         await self._targets.start(wake)
 
@@ -80,7 +85,7 @@ class SyncedSecretReconciler:
         """Ends watches and reads."""
         self._refreshes.stop()
         await self._targets.stop()
-        await self._reader.close()
+        await self._readers.close()
 
     def expect(self, key: ObjectKey, obj: Object) -> None:
         """Hears of what is going to be read, so that one answer serves all who wait for it."""
@@ -133,11 +138,10 @@ class SyncedSecretReconciler:
         refused = refusal(spec, live)
         if refused is not None:
             return self._memory.end(resource, spec, stored, fault=refused)
-        answers = await fetch(self._reader, who, references(spec), not_before=since)
+        answers = await fetch(self._readers, who, references(spec), not_before=since)
         self._due.served(resource.key)
         sources = collect(spec, answers)
-        secrets = [source.secret for source in sources]
-        gone = may_be_gone(spec, sources) and await all_gone(self._reader, who, secrets)
+        gone = may_be_gone(spec, sources) and await all_gone(self._readers, who, sources)
         decision = decide(spec, sources, live=live, stored=stored, gone=gone)
         decision = await through(templates, decision, lost(spec, sources, stored))
         if decision.action == "Delete" and live is not None:

@@ -100,8 +100,14 @@ def suspended(status: SyncedSecretStatus) -> tuple[Condition, ...]:
 
 def summary(sources: Sequence[Source], key_count: int) -> str:
     """What a Secret that is as it should be holds."""
-    secrets = len({source.secret for source in sources})
-    return f"{_count(key_count, 'key')} from {_count(secrets, 'secret')}"
+    names = {(source.kind, source.name) for source in sources}
+    secrets = sum(kind == "secret" for kind, _ in names)
+    parts = [
+        _count(number, noun)
+        for number, noun in ((secrets, "secret"), (len(names) - secrets, "parameter"))
+        if number
+    ]
+    return f"{_count(key_count, 'key')} from {' and '.join(parts)}"
 
 
 def fields(status: SyncedSecretStatus) -> dict[str, Any]:
@@ -118,7 +124,7 @@ def target_of(name: str, secret_type: str, live: Live) -> TargetStatus:
 
 def _keys(sources: Sequence[Source], kept: _VersionOf) -> list[KeyStatus] | None:
     return [
-        KeyStatus(key=source.key, version_id=kept(source) or None, **_fault(source))
+        KeyStatus(key=source.key, **_version(source, kept), **_fault(source))
         for source in sources
         if source.key is not None
     ] or None
@@ -127,11 +133,18 @@ def _keys(sources: Sequence[Source], kept: _VersionOf) -> list[KeyStatus] | None
 def _extracts(sources: Sequence[Source], kept: _VersionOf) -> list[ExtractStatus] | None:
     return [
         ExtractStatus(
-            secret=source.secret, keys=len(source.values), version_id=kept(source) or None, **_fault(source)
+            **{source.kind: source.name}, keys=len(source.values), **_version(source, kept), **_fault(source)
         )
         for source in sources
         if source.key is None
     ] or None
+
+
+def _version(source: Source, kept: _VersionOf) -> dict[str, Any]:
+    version_id = kept(source) or None
+    number = (version_id or "").partition("@")[0]
+    counted = source.kind == "parameter" and number.isdecimal()
+    return {"version_id": version_id, **({"version": int(number)} if counted else {})}
 
 
 def _fault(source: Source) -> dict[str, str]:

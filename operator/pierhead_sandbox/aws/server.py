@@ -25,6 +25,7 @@ from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.front import Front
 from pierhead_sandbox.aws.moto_app import Moto
 from pierhead_sandbox.aws.secretsmanager import SecretsManager
+from pierhead_sandbox.aws.ssm import ParameterStore
 from pierhead_sandbox.aws.written import WrittenValues
 
 
@@ -73,6 +74,7 @@ class AwsStandIn:
                 "ecr": ecr,
                 "batch": BatchApi(playhouse.world, get_account_id_from),
                 "secretsmanager": SecretsManager(moto, faults, bus),
+                "ssm": ParameterStore(moto),
             },
             calls=calls,
             faults=faults,

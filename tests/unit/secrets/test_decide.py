@@ -19,7 +19,20 @@ from pierhead.secrets.decide import (
     with_template,
 )
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
-from support.secret_specs import DENIED, GONE, entry, extract, live_of, sources_of, spec_of, status_of
+from pierhead.secrets.reading.references import Reference, Version
+from pierhead.secrets.reading.sources import collect
+from support.secret_specs import (
+    DENIED,
+    GONE,
+    entry,
+    extract,
+    live_of,
+    parameter_entry,
+    parameters_of,
+    sources_of,
+    spec_of,
+    status_of,
+)
 
 ONE = spec_of(data=[entry("A")])
 MARKER = marker_of(sources_of(ONE, shop__db="x"), None)
@@ -252,6 +265,46 @@ def test_what_is_lost_was_there_and_was_not_to_be_given_up(
     )
 
     assert lost(spec, sources_of(spec, shop__a=GONE, shop__b="1", shop__env=GONE), stored) == expected
+
+
+def test_no_upgrade_restarts_anything() -> None:
+    """The marker of what there always was, as the first release made it."""
+    spec = spec_of(
+        data=[entry("A", "shop/a"), entry("B", "shop/b", property="p")],
+        dataFrom=[extract(), extract("shop/more", format="dotenv")],
+    )
+    found = {"shop__a": "1", "shop__b": '{"p": 2}', "shop__env": "{}", "shop__more": ""}
+
+    assert marker(spec, **found) == "9097eac87790bca9de24b6db83a8fb25"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"decode": "Base64"}, {"rewrite": [{"pattern": "a", "replace": "b"}]}],
+    ids=["decoded", "rewritten"],
+)
+def test_another_way_to_read_the_same_version_is_another_marker(more: dict[str, Any]) -> None:
+    plain, other = spec_of(dataFrom=[extract()]), spec_of(dataFrom=[extract() | more])
+
+    assert marker(plain, shop__env="{}") != marker(other, shop__env="{}")
+
+
+def test_a_parameter_made_anew_is_another_version() -> None:
+    spec = spec_of(data=[parameter_entry("A")])
+    name = Reference("/shop/p", kind="parameter")
+    first = collect(spec, {name: Version("1@1.000", "x")})
+    anew = collect(spec, {name: Version("1@2.000", "y")})
+
+    assert marker_of(first, None) != marker_of(anew, None)
+
+
+def test_an_optional_parameter_that_stays_changes_nothing() -> None:
+    spec = spec_of(data=[parameter_entry("A", optional=True)])
+    before = marker_of(collect(spec, parameters_of(p="x")), None)
+    stored = status_of(before, live=OURS, keys=[{"key": "A", "versionId": "3@1.000", "version": 3}])
+    decision = decide(spec, collect(spec, parameters_of(p=GONE)), live=OURS, stored=stored)
+
+    assert (decision.action, decision.restart) == ("Keep", False)
 
 
 FAULTS = st.sampled_from([GONE, DENIED, Fault("NotJSON", "is not JSON")])

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from pierhead.apps.model.images import ImageUpdate, TagPattern, compiled
+from pierhead.apps.model.images import ImageUpdate, TagPattern
+from pierhead.model.patterns import compiled
 from pierhead.versions import Version, VersionRange
 
 HELD_LIMIT = 10

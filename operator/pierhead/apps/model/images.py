@@ -3,31 +3,17 @@
 Invariant: a pattern that is stored is matched in time that is linear in the tag's length, whoever wrote it.
 """
 
-from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from pierhead.apps.model.scalars import SecretName
 from pierhead.apps.model.sources import OCIURL
 from pierhead.model import Duration, Model, Rule, exactly_one
+from pierhead.model.patterns import compiled
 from pierhead.versions import VersionRange
 
 Severity = Literal["NONE", "INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
-
-
-@lru_cache(maxsize=256)
-def compiled(pattern: str) -> Any:
-    """A stored pattern, with `search` and `groups` as those of `re`. Raises ValueError for what is none."""
-    import re2  # type: ignore[import-untyped]  # noqa: PLC0415 (3 MiB, for those who use it)
-
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 1 << 20
-    try:
-        return re2.compile(pattern, options)
-    except re2.error:
-        raise ValueError("is not a regular expression (RE2 syntax)") from None
 
 
 def _pattern(text: str) -> str:

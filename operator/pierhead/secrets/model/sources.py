@@ -4,35 +4,68 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from pierhead.model import Model, Rule, at_most_one
+from pierhead.model import Model, Rule, at_most_one, exactly_one
+from pierhead.secrets.model.limits import MOST_REWRITES
+from pierhead.secrets.model.rewriting import Rewrite
 
 DataKey = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 SecretId = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[-A-Za-z0-9/_+=.@:]+$")]
+ParameterId = Annotated[
+    str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[-a-zA-Z0-9_./]+(:[-a-zA-Z0-9_./]+)*$")
+]
 VersionId = Annotated[str, StringConstraints(min_length=32, max_length=64, pattern=r"^[!-~]+$")]
 VersionStage = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
+Decode = Literal["None", "Base64", "Base64URL", "Auto"]
+
+SECRETS_PATH = "aws/reference/secretsmanager/"
+"""Parameters of this path are secrets. Source: Systems Manager, "Referencing Secrets Manager secrets"."""
 
 
-class SecretVersionReference(Model):
-    """One version of a secret in Secrets Manager."""
+class SourceReference(Model):
+    """One version of a secret in Secrets Manager, or of a parameter in Parameter Store."""
 
-    __rules__: ClassVar[tuple[Rule, ...]] = (at_most_one("versionStage", "versionId"),)
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("secret", "parameter"),
+        at_most_one("versionStage", "versionId"),
+        # A way around what the policy says of secrets, and without versions to tell.
+        Rule(
+            f"!has(self.parameter) || !self.parameter.contains('{SECRETS_PATH}')",
+            f"parameters of {SECRETS_PATH} are secrets: name them with secret",
+            lambda source: SECRETS_PATH not in (source.parameter or ""),
+        ),
+        Rule(
+            "!has(self.parameter) || !(has(self.versionStage) || has(self.versionId))",
+            "versionStage and versionId are for secrets; a parameter's name takes :VERSION or :LABEL",
+            lambda source: (
+                not ({"parameter"} <= source.given() and {"versionStage", "versionId"} & source.given())
+            ),
+        ),
+    )
 
-    secret: SecretId
-    """Name or ARN of the secret."""
+    secret: SecretId | None = None
+    """Name or ARN of a secret in Secrets Manager."""
+
+    parameter: ParameterId | None = None
+    """Name or ARN of a parameter in Parameter Store, of any type; `:` and a version or a label may follow."""
 
     version_stage: VersionStage | None = None
-    """Staging label of the version. Defaults to AWSCURRENT."""
+    """Staging label of the secret's version. Defaults to AWSCURRENT."""
 
     version_id: VersionId | None = None
-    """Id of the version: pins it, so that a rotation changes nothing."""
+    """Id of the secret's version: pins it, so that a rotation changes nothing."""
 
 
-class KeySource(SecretVersionReference):
+class KeySource(SourceReference):
     """Where the value of one key comes from."""
 
     property: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
-    """Path of a property in the secret's JSON, with dots between its parts and numbers for places in lists.
-    A property whose name itself has dots wins over a path. Defaults to the whole secret as it is."""
+    """Path of a property in the JSON, with dots between its parts and numbers for places in lists. A property
+    whose name itself has dots wins over a path. Of a StringList, the number of an element, from 0. Defaults
+    to the whole as it is."""
+
+    decode: Decode | None = None
+    """How the value is decoded, after the property is taken. `Base64` and `Base64URL` refuse what is not;
+    `Auto` decodes what is padded Base64, or else padded Base64URL, and leaves all else. Defaults to None."""
 
 
 class DataEntry(Model):
@@ -53,12 +86,12 @@ class DataEntry(Model):
     """Where its value comes from."""
 
     optional: bool | None = None
-    """Whether the Secret may be without this key when the secret or the property does not exist. A key that
-    is there stays when its source goes, unless onSourceDelete is Delete. Defaults to false."""
+    """Whether the Secret may be without this key when the secret, parameter or property does not exist. A key
+    that is there stays when its source goes, unless onSourceDelete is Delete. Defaults to false."""
 
 
-class ExtractSource(SecretVersionReference):
-    """A secret that holds many keys."""
+class ExtractSource(SourceReference):
+    """A secret or parameter that holds many keys."""
 
     format: Literal["json", "dotenv"] | None = None
     """`json`: one object, each property a key; nested values become JSON text. `dotenv`: lines KEY=value.
@@ -69,7 +102,13 @@ class DataFromEntry(Model):
     """Several keys of the Secret."""
 
     extract: ExtractSource
-    """Takes every key of one secret."""
+    """Takes every key of one secret or parameter."""
+
+    rewrite: Annotated[list[Rewrite], Field(max_length=MOST_REWRITES)] | None = None
+    """Steps, one after the other, that turn names into keys. Two names that become one key are an error."""
+
+    decode: Decode | None = None
+    """How each value is decoded, as in `data[].from.decode`. Defaults to None."""
 
     optional: bool | None = None
-    """Whether the secret may not exist. Defaults to false."""
+    """Whether the secret or parameter may not exist. Defaults to false."""

@@ -22,7 +22,10 @@ class SourceStatus(Stored):
     """What became of one source."""
 
     version_id: Annotated[str, StringConstraints(max_length=64)] | None = None
-    """Version whose value is in the Secret."""
+    """Version whose value is in the Secret. Of a parameter: its number, and when it was made."""
+
+    version: Annotated[int, Field(ge=0)] | None = None
+    """The same of a parameter, as its number."""
 
     reason: Annotated[str, StringConstraints(max_length=64)] | None = None
     """Why there is no value, or not the present one, in one CamelCase word."""
@@ -41,8 +44,11 @@ class KeyStatus(SourceStatus):
 class ExtractStatus(SourceStatus):
     """What became of one entry of `spec.dataFrom`."""
 
-    secret: Annotated[str, StringConstraints(max_length=2048)]
+    secret: Annotated[str, StringConstraints(max_length=2048)] | None = None
     """The secret."""
+
+    parameter: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    """The parameter."""
 
     keys: Annotated[int, Field(ge=0)] | None = None
     """Number of keys it gave."""

@@ -6,39 +6,47 @@ that passes is raised, one that only somebody else can heal is an answer like an
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pierhead.aws.access import Access
 from pierhead.aws.errors import AwsError, NotFound
-from pierhead.aws.policy import Policy
+from pierhead.aws.parameters import Parameter, ParameterReader, without_selector
 from pierhead.aws.secretsmanager import MarkedForDeletion, SecretReader
 from pierhead.engine.properties import Fault
-from pierhead.secrets.model import SyncedSecretSpec
-from pierhead.secrets.reading.sources import Answers, Reference, Version, references
+from pierhead.secrets.reading.references import Kind, Reference, Version
+from pierhead.secrets.reading.sources import Source
 
 
-def check(spec: SyncedSecretSpec, namespace: str, policy: Policy) -> None:
-    """Returns when the namespace may read everything the spec names. Raises PolicyDenied with the field."""
-    for reference, field in references(spec).items():
-        policy.check(namespace, "secret", reference.secret, field=field)
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What reads for all objects of the operator."""
+
+    secrets: SecretReader
+    parameters: ParameterReader
+
+    async def close(self) -> None:
+        """Gives up what is under way."""
+        await self.secrets.close()
+        await self.parameters.close()
 
 
 async def fetch(
-    reader: SecretReader, who: Access, wanted: Iterable[Reference], *, not_before: float
-) -> Answers:
+    readers: Readers, who: Access, wanted: Iterable[Reference], *, not_before: float
+) -> dict[Reference, Version | Fault]:
     """Every reference's version, or why it cannot be had, of calls begun at `not_before` or later.
 
     Raises Transient or Throttled when one of them failed in a way that passes.
     """
     wanted = list(wanted)
-    answers = await asyncio.gather(*(_fetch(reader, who, reference, not_before) for reference in wanted))
+    answers = await asyncio.gather(*(_fetch(readers, who, reference, not_before) for reference in wanted))
     return dict(zip(wanted, answers, strict=True))
 
 
-async def all_gone(reader: SecretReader, who: Access, secrets: Iterable[str]) -> bool:
-    """Whether each of these secrets is proven deleted. False where that cannot be told."""
-    for secret in sorted(set(secrets)):
+async def all_gone(readers: Readers, who: Access, sources: Iterable[Source]) -> bool:
+    """Whether all that these sources are read from is proven deleted. False where that cannot be told."""
+    for kind, name in sorted({(source.kind, source.name) for source in sources}):
         try:
-            gone = await reader.is_gone(who.identity, who.region, secret)
+            gone = await _is_gone(readers, who, kind, name)
         except AwsError as error:
             if not error.terminal:
                 raise
@@ -48,27 +56,53 @@ async def all_gone(reader: SecretReader, who: Access, secrets: Iterable[str]) ->
     return True
 
 
-async def _fetch(
-    reader: SecretReader, who: Access, reference: Reference, not_before: float
-) -> Version | Fault:
+async def _is_gone(readers: Readers, who: Access, kind: Kind, name: str) -> bool:
+    if kind == "secret":
+        return await readers.secrets.is_gone(who.identity, who.region, name)
     try:
-        found = await reader.read(
-            who.identity,
-            who.region,
-            reference.secret,
-            version_stage=reference.version_stage,
-            version_id=reference.version_id,
-            not_before=not_before,
-        )
-    except MarkedForDeletion:
-        return Fault("MarkedForDeletion", f"secret {reference.secret} is marked for deletion", absent=True)
+        await readers.parameters.read(who.identity, who.region, without_selector(name))
     except NotFound:
-        return Fault("SecretNotFound", _missing(reference, who), absent=True)
+        return True
+    return False
+
+
+async def _fetch(readers: Readers, who: Access, reference: Reference, not_before: float) -> Version | Fault:
+    read = _parameter if reference.kind == "parameter" else _secret
+    try:
+        return await read(readers, who, reference, not_before)
+    except MarkedForDeletion:
+        return Fault("MarkedForDeletion", f"secret {reference.name} is marked for deletion", absent=True)
+    except NotFound:
+        return Fault(f"{reference.kind.capitalize()}NotFound", _missing(reference, who), absent=True)
     except AwsError as error:
         if not error.terminal:
             raise
         return Fault(error.reason, error.message)
+
+
+async def _secret(readers: Readers, who: Access, reference: Reference, not_before: float) -> Version:
+    found = await readers.secrets.read(
+        who.identity,
+        who.region,
+        reference.name,
+        version_stage=reference.version_stage,
+        version_id=reference.version_id,
+        not_before=not_before,
+    )
     return Version(found.version_id, found.string, found.binary)
+
+
+async def _parameter(readers: Readers, who: Access, reference: Reference, _not_before: float) -> Version:
+    return version_of(await readers.parameters.read(who.identity, who.region, reference.name))
+
+
+def version_of(parameter: Parameter) -> Version:
+    """A parameter as what was read."""
+    return Version(
+        f"{parameter.version}@{parameter.made_at:.3f}",
+        parameter.value,
+        listed=parameter.type == "StringList",
+    )
 
 
 def _missing(reference: Reference, who: Access) -> str:
@@ -77,4 +111,6 @@ def _missing(reference: Reference, who: Access) -> str:
         version = f", or not its version {reference.version_id}"
     elif reference.version_stage is not None:
         version = f", or has no version labelled {reference.version_stage}"
-    return f"secret {reference.secret} does not exist in {who.region}{version}"
+    elif reference.kind == "parameter" and without_selector(reference.name) != reference.name:
+        version = ", or has no such version or label"
+    return f"{reference.kind} {reference.name} does not exist in {who.region}{version}"

@@ -7,8 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.engine.properties import Fault
-from pierhead.secrets.reading.sources import SECRET_LIMIT, Reference, references
-from support.secret_specs import DENIED, GONE, entry, extract, sources_of, spec_of
+from pierhead.secrets.reading.references import Reference, references
+from pierhead.secrets.reading.sources import SECRET_LIMIT, collect
+from support.secret_specs import (
+    DENIED,
+    GONE,
+    entry,
+    extract,
+    parameter_entry,
+    parameters_of,
+    sources_of,
+    spec_of,
+)
 
 CANARY = "hunter2"
 
@@ -144,8 +154,9 @@ def test_each_version_is_read_once_and_named_by_its_first_field() -> None:
             entry("C", versionStage="AWSPREVIOUS"),
             entry("D", versionId=pinned),
             entry("E", "shop/env"),
+            parameter_entry("F", "shop/env"),
         ],
-        dataFrom=[extract(), extract("shop/more")],
+        dataFrom=[extract(), extract("shop/more"), {"extract": {"parameter": "/shop/env"}}],
     )
 
     assert references(spec) == {
@@ -153,5 +164,91 @@ def test_each_version_is_read_once_and_named_by_its_first_field() -> None:
         Reference("shop/db", version_stage="AWSPREVIOUS"): "spec.data[2].from.secret",
         Reference("shop/db", version_id=pinned): "spec.data[3].from.secret",
         Reference("shop/env"): "spec.data[4].from.secret",
+        Reference("shop/env", kind="parameter"): "spec.data[5].from.parameter",
         Reference("shop/more"): "spec.dataFrom[1].extract.secret",
+        Reference("/shop/env", kind="parameter"): "spec.dataFrom[2].extract.parameter",
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "listed", "text", "value"),
+    [
+        (parameter_entry("K"), False, "text", b"text"),
+        (parameter_entry("K", property="a.n"), False, '{"a": {"n": 1.10}}', b"1.10"),
+        (parameter_entry("K"), True, "a,b ,c", b"a,b ,c"),
+        (parameter_entry("K", property="1"), True, "a,b ,c", b"b "),
+        (parameter_entry("K", property="0"), True, "1.10", b"1.10"),
+        (parameter_entry("K", decode="Base64"), False, "/wA=", b"\xff\x00"),
+    ],
+)
+def test_a_parameter_gives_its_key(line: dict[str, Any], listed: bool, text: str, value: bytes) -> None:
+    (source,) = collect(spec_of(data=[line]), parameters_of(p=text, listed=listed))
+
+    assert source.fault is None
+    assert (source.values, source.version_id, source.kind) == ({"K": value}, "3@1.000", "parameter")
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "reason", "absent"),
+    [
+        (parameter_entry("K", property="a"), CANARY, "WrongKind", False),
+        (parameter_entry("K", property="-1"), CANARY, "WrongKind", False),
+        (parameter_entry("K", property="2"), f"{CANARY},b", "PropertyNotFound", True),
+    ],
+)
+def test_a_list_that_has_no_such_element_says_so(
+    line: dict[str, Any], text: str, reason: str, absent: bool
+) -> None:
+    (source,) = collect(spec_of(data=[line]), parameters_of(p=text, listed=True))
+
+    assert source.fault is not None
+    assert (source.fault.reason, source.absent) == (reason, absent)
+    assert CANARY not in repr(source)
+
+
+def test_a_list_has_no_names_to_extract() -> None:
+    spec = spec_of(dataFrom=[{"extract": {"parameter": "/shop/p"}}])
+    (source,) = collect(spec, parameters_of(p=CANARY, listed=True))
+
+    assert source.fault is not None
+    assert source.fault.reason == "WrongKind"
+    assert source.label == "spec.dataFrom[0] (/shop/p)"
+
+
+def test_extracted_names_are_rewritten_and_values_decoded() -> None:
+    line = extract() | {
+        "decode": "Base64",
+        "rewrite": [{"pattern": "^db\\.", "replace": ""}, {"pattern": "(.*)", "replace": "X_$1"}],
+    }
+    (source,) = sources_of(spec_of(dataFrom=[line]), shop__env='{"db.user": "eA==", "port": "MQ=="}')
+
+    assert source.values == {"X_user": b"x", "X_port": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("more", "answer", "reason", "words"),
+    [
+        ({"decode": "Base64"}, '{"A": "hunter2"}', "NotBase64", "property 'A' is not Base64"),
+        (
+            {"rewrite": [{"pattern": "[0-9]", "replace": ""}]},
+            '{"A1": "hunter2", "A2": "x"}',
+            "KeyCollision",
+            "property 'A1' and property 'A2' both become the key 'A'",
+        ),
+        (
+            {"rewrite": [{"pattern": "^", "replace": "a b"}]},
+            '{"A": "hunter2"}',
+            "BadKey",
+            "property 'A' cannot be a key, as 'a bA'",
+        ),
+    ],
+)
+def test_what_cannot_be_rewritten_or_decoded_says_which(
+    more: dict[str, Any], answer: str, reason: str, words: str
+) -> None:
+    (source,) = sources_of(spec_of(dataFrom=[extract() | more]), shop__env=answer)
+
+    assert source.fault is not None
+    assert source.fault.reason == reason
+    assert words in source.fault.message
+    assert CANARY not in repr(source)
