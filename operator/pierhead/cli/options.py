@@ -20,7 +20,8 @@ class Output(StrEnum):
     YAML = "yaml"
 
 
-def _checked(text: str) -> str:
+def checked_duration(text: str) -> str:
+    """The text of a duration. Raises BadParameter for any other."""
     try:
         seconds(text)
     except ValueError:
@@ -44,6 +45,9 @@ WaitOption = Annotated[
 TimeoutOption = Annotated[
     str,
     typer.Option(
-        "--timeout", callback=_checked, metavar="DURATION", help="How long to wait; exit code 3 after that."
+        "--timeout",
+        callback=checked_duration,
+        metavar="DURATION",
+        help="How long to wait; exit code 3 after that.",
     ),
 ]

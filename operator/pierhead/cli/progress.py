@@ -28,14 +28,20 @@ def is_settled(obj: Object) -> bool:
 
 
 async def awaited(
-    cluster: Cluster, name: str, check: Check, *, seconds: float, resource: ResourceType = APP_RELEASES
+    cluster: Cluster,
+    name: str,
+    check: Check,
+    *,
+    seconds: float,
+    resource: ResourceType = APP_RELEASES,
+    label: str = "",
 ) -> Object:
-    """The object, once the check holds.
+    """The object, once the check holds; `label` begins each line of progress.
 
     Raises CommandError when that takes longer than `seconds`, or when somebody deletes it.
     """
     end: asyncio.Future[Object | None] = asyncio.get_running_loop().create_future()
-    told = _Told()
+    told = _Told(label)
 
     def look(event_type: str, obj: Object) -> None:
         if end.done():
@@ -84,12 +90,13 @@ def judged(obj: Object) -> str:
 class _Told:
     """Says each state once."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str) -> None:
+        self._label = label
         self.last = "nothing is known of it yet"
 
     def tell(self, obj: Object) -> None:
         ready = condition(obj)
         text = f"{ready.get('reason', 'Pending')}: {ready.get('message', 'not looked at yet')}"
         if text != self.last:
-            typer.echo(text, err=True)
+            typer.echo(f"{self._label}{text}", err=True)
             self.last = text

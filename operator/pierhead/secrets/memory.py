@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pierhead.engine.conditions import Condition
-from pierhead.engine.outcome import Outcome, Waiting
+from pierhead.engine.outcome import Outcome, ReconcileError, Waiting
 from pierhead.engine.properties import Fault
 from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey, Resource
@@ -144,11 +144,16 @@ class Memory:
         return self.keep(resource, past, status)
 
     def failed(
-        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus
-    ) -> tuple[Condition, ...]:
-        """Ends a pass that did not come to its end: the next one reads; says what of the object is stale."""
+        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, error: ReconcileError
+    ) -> None:
+        """Ends a pass that raised: the next one reads. Adds to the error whether the object is stale, and
+        which annotation was answered, unless it is tried again.
+        """
         self._refreshes.discard(resource.key)
-        return self._freshness.failed(resource, stored, interval_of(spec, self._poll_seconds))
+        interval = interval_of(spec, self._poll_seconds)
+        error.conditions = self._freshness.failed(resource, stored, interval)
+        if error.terminal and error.status is None:
+            error.status = report.fields(stored.model_copy(update={"reconcile_at": reconcile_at(resource)}))
 
     def keep(self, resource: Resource, past: Past, status: SyncedSecretStatus) -> Outcome:
         """How the object stands, with what changed in its status since."""

@@ -119,7 +119,7 @@ class SyncedSecretReconciler:
         try:
             return await self._refresh(resource, spec, stored, since)
         except ReconcileError as error:
-            error.conditions = self._memory.failed(resource, spec, stored)
+            self._memory.failed(resource, spec, stored, error)
             raise
         except BaseException:
             self._memory.make_due(resource.key)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from pierhead.cli.failures import ending
+from pierhead.cli.secrets import refresh, show
 from pierhead.cli.secrets.migration import command
 
 app = typer.Typer(
@@ -17,6 +18,9 @@ app = typer.Typer(
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": command.import_,
+    "status": show.status,
+    "why": show.why,
+    "refresh": refresh.refresh,
 }
 
 for _name, _command in _COMMANDS.items():

@@ -107,4 +107,4 @@ class SyncedSecretStatus(Status):
     """Workloads that are not restarted yet."""
 
     reconcile_at: Annotated[str, StringConstraints(max_length=256)] | None = None
-    """The annotation pierhead.dev/reconcile-at as of the last read."""
+    """The annotation pierhead.dev/reconcile-at as of the last look at it that ended."""

@@ -1,0 +1,43 @@
+"""What to do about a SyncedSecret that is not Ready, by the operator's reason.
+
+Invariant: every reason that docs/syncedsecret.md lists for Ready has an entry.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_MISSING: Final = "create it in that region, correct its name in the spec, or make the key optional"
+
+ADVICE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "SecretNotFound": _MISSING,
+        "ParameterNotFound": _MISSING,
+        "MarkedForDeletion": "restore it (aws secretsmanager restore-secret), or take it out of the spec",
+        "SourceDeleted": "create the secrets again, or delete the SyncedSecret",
+        "AccessDenied": "grant the role that reads secretsmanager:GetSecretValue or ssm:GetParameters on it, "
+        "and kms:Decrypt on its key",
+        "InvalidCredentials": "an administrator has to correct the operator's credentials",
+        "PropertyNotFound": "add the property in AWS, correct its path in the spec, or make the key optional",
+        "NullValue": "give it a value in AWS, or take the property away",
+        "NotJSON": "correct its text in AWS, or leave `property` out to take the whole",
+        "NotAnObject": "make it a JSON object in AWS, or take it whole with spec.data",
+        "NotDotenv": "correct that line in AWS",
+        "NotText": "take it whole, without property or format",
+        "BadKey": "rename the property in AWS, or take single properties with spec.data",
+        "DuplicateProperty": "take one of the two away in AWS",
+        "KeyCollision": "take the key from one place only, or rewrite one of the names",
+        "TooLarge": "spread the keys over several SyncedSecrets",
+        "TargetNotOwned": "choose another spec.target.name, or set spec.target.adopt if nobody else writes",
+        "TargetTerminating": "wait until it is gone; a finalizer of somebody else may hold it",
+        "TargetRefused": "correct what the message names in spec.target or in the values",
+        "PolicyDenied": "ask an administrator of pierhead for the rule that the message ends with",
+        "Invalid": "correct the field that the message names",
+        "AwsUnavailable": "nothing: it is retried, and the Secret keeps its values",
+        "Throttled": "nothing: it is retried; too many calls may need a longer interval",
+        "NoCredentials": "an administrator has to give the operator a role: see docs/install.md",
+        "ExpiredCredentials": "if it does not pass, an administrator looks at the operator's role and clock",
+        "Contested": "find who else writes it: kubectl get secret NAME -o yaml --show-managed-fields",
+        "InternalError": "report it: it is a fault of pierhead, and the operator's log says where",
+    }
+)

@@ -1,0 +1,136 @@
+"""`status` and `why`.
+
+Invariant: they read and never write; of a Secret they ask for the metadata only.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import typer
+
+from pierhead.cli import options
+from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.output import cell, print_table, show
+from pierhead.cli.secrets import views
+from pierhead.cli.secrets.options import IntervalOption, NameArgument, OptionalNameArgument
+from pierhead.cli.secrets.reasons import Around, Finding, explain
+from pierhead.engine.resource import Object
+from pierhead.kube.errors import Forbidden, NotFound
+from pierhead.kube.resources import SECRETS, SYNCED_SECRETS, ResourceType
+
+# As the core group has them: only there the API server selects by the object they are about.
+_EVENTS: Final = ResourceType("", "v1", "events", "Event")
+
+_WHO: Final = ("NAMESPACE", "NAME")
+_MARKS: Final = {"good": "ok", "bad": "!!", "note": "--"}
+
+
+def status(
+    name: OptionalNameArgument = None,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+    all_namespaces: options.AllNamespacesOption = False,
+    interval: IntervalOption = "1h",
+    output: options.OutputOption = options.Output.TEXT,
+) -> None:
+    """Show how SyncedSecrets fare: readiness, Secret, versions, last and next read."""
+    found = on(
+        Place(kubeconfig=kubeconfig, context=context, namespace=namespace),
+        lambda cluster: listed(cluster, name, all_namespaces=all_namespaces),
+    )
+    entries = [views.summary(obj, interval=interval, now=datetime.now(UTC)) for obj in found]
+
+    def text() -> None:
+        if not entries:
+            typer.echo("no SyncedSecrets found", err=True)
+            return
+        headers = [*_WHO, "READY", "SECRET", "KEYS", "VERSIONS", "READ", "NEXT", "MODE", "REASON"]
+        rows = [
+            [
+                entry["namespace"],
+                entry["name"],
+                entry["ready"],
+                cell(entry["secret"]),
+                cell(entry["keys"]),
+                views.versions_cell(entry),
+                views.read_cell(entry),
+                views.next_cell(entry),
+                entry["mode"],
+                f"{entry['reason']}{' (stale)' if entry['stale'] else ''}: {entry['message']}",
+            ]
+            for entry in entries
+        ]
+        skip = 0 if all_namespaces else 1
+        print_table(headers[skip:], [row[skip:] for row in rows])
+
+    show(entries, output, text)
+
+
+def why(
+    name: NameArgument,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+    interval: IntervalOption = "1h",
+    output: options.OutputOption = options.Output.TEXT,
+) -> None:
+    """Say why a SyncedSecret is Ready or not, and what to do: policy, keys, Secret, restarts, age, events."""
+
+    async def read(cluster: Cluster) -> list[Finding]:
+        obj = await cluster.one(SYNCED_SECRETS, name)
+        around = Around(
+            secret=await _secret(cluster, obj),
+            event=await _last_event(cluster, obj),
+            interval=interval,
+            now=datetime.now(UTC),
+        )
+        return explain(obj, around)
+
+    findings = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), read)
+    data = [{"about": one.about, "state": one.state, "text": one.text, "do": one.advice} for one in findings]
+
+    def text() -> None:
+        width = max(len(one.about) for one in findings)
+        for one in findings:
+            typer.echo(f"{_MARKS[one.state]} {one.about:<{width}}  {one.text}")
+            if one.advice:
+                typer.echo(f"   {'':<{width}}  -> {one.advice}")
+
+    show(data, output, text)
+
+
+async def listed(cluster: Cluster, name: str | None, *, all_namespaces: bool) -> list[Object]:
+    """One SyncedSecret, or all of the namespace, or all there are."""
+    if name is not None:
+        return [await cluster.one(SYNCED_SECRETS, name)]
+    where = None if all_namespaces else cluster.namespace
+    return [item async for page in cluster.client.pages(SYNCED_SECRETS, where) for item in page.items]
+
+
+async def _secret(cluster: Cluster, obj: Object) -> Object | str | None:
+    """The target's metadata, None where there is none, or why it cannot be told."""
+    target: Any = (obj.get("spec") or {}).get("target") or {}
+    try:
+        return await cluster.client.get(
+            SECRETS, target.get("name") or obj["metadata"]["name"], cluster.namespace, metadata_only=True
+        )
+    except NotFound:
+        return None
+    except Forbidden:
+        return "you may not read Secrets in this namespace"
+
+
+async def _last_event(cluster: Cluster, obj: Object) -> Object | None:
+    selector = f"involvedObject.kind={SYNCED_SECRETS.kind},involvedObject.name={obj['metadata']['name']}"
+    try:
+        found = [
+            event
+            async for page in cluster.client.pages(_EVENTS, cluster.namespace, field_selector=selector)
+            for event in page.items
+        ]
+    except Forbidden:
+        return None
+    return max(
+        found, key=lambda event: str(event.get("eventTime") or event.get("lastTimestamp")), default=None
+    )

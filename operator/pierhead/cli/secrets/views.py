@@ -1,0 +1,114 @@
+"""What is shown of a SyncedSecret, as data.
+
+Invariant: pure, and total: an object that nobody has looked at yet has a view too, and fields of a newer
+pierhead do not disturb. The keys are what `-o json` and `-o yaml` print; scripts rely on them. The status
+does not say when the last read was, so what is told of it is only what follows: a bound, with its side.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pierhead.cli.conditions import condition, is_current
+from pierhead.engine.resource import Object
+from pierhead.model import seconds
+from pierhead.secrets.freshness import STALE, shown
+
+_VERSION_SHOWN: Final = 8
+_EVERY: Final = frozenset({"Poll", "Events"})
+"""Modes in which values are read again without being asked for."""
+
+
+def summary(obj: Object, *, interval: str, now: datetime) -> dict[str, Any]:
+    """One line of `status`; `interval` is the operator's, for objects that name none."""
+    status, ready = obj.get("status") or {}, condition(obj)
+    return {
+        "namespace": obj["metadata"]["namespace"],
+        "name": obj["metadata"]["name"],
+        "ready": ready.get("status", "Unknown"),
+        "reason": ready.get("reason", "Pending"),
+        "message": ready.get("message") or "not looked at yet",
+        "secret": (status.get("target") or {}).get("name"),
+        "keys": status.get("keyCount"),
+        "versions": sorted(versions(status)),
+        "mode": mode_of(obj),
+        "interval": interval_of(obj, interval),
+        "lastRead": last_read(obj, interval=interval, now=now),
+        "stale": condition(obj, STALE).get("status") == "True",
+        "suspended": bool((obj.get("spec") or {}).get("suspend")),
+        "restartsPending": len(status.get("restartsPending") or ()),
+        "current": is_current(obj),
+    }
+
+
+def last_read(obj: Object, *, interval: str, now: datetime) -> dict[str, Any]:
+    """What is known of the time since the last good read: `within` or `notFor` seconds, or neither."""
+    ready = condition(obj)
+    since = _age(ready.get("lastTransitionTime"), now)
+    if ready.get("status") == "True":
+        suspended = (obj.get("spec") or {}).get("suspend")
+        if mode_of(obj) not in _EVERY or suspended or not is_current(obj):
+            return {}
+        return {"within": seconds(interval_of(obj, interval))}
+    if ready.get("status") == "False" and since is not None:
+        return {"notFor": since}
+    return {}
+
+
+def read_cell(entry: Mapping[str, Any]) -> str:
+    """The last good read in a table: `<1h`, `>3h`, or nothing."""
+    known = entry["lastRead"]
+    if "within" in known:
+        return f"<{shown(known['within'])}"
+    if "notFor" in known:
+        return f">{_rounded(known['notFor'])}" if entry["secret"] else "never"
+    return ""
+
+
+def next_cell(entry: Mapping[str, Any]) -> str:
+    """The next read in a table."""
+    if entry["suspended"]:
+        return "suspended"
+    within = f"<{shown(seconds(entry['interval']))}"
+    if entry["ready"] != "True":
+        return f"retry {within}"
+    if entry["mode"] not in _EVERY:
+        return "when asked"
+    return within
+
+
+def versions_cell(entry: Mapping[str, Any]) -> str:
+    """The versions in a table."""
+    found = entry["versions"]
+    return found[0][:_VERSION_SHOWN] if len(found) == 1 else str(len(found) or "")
+
+
+def versions(status: Mapping[str, Any]) -> set[str]:
+    """Ids of the versions that the Secret is made of."""
+    lines = [*(status.get("keys") or ()), *(status.get("extracts") or ())]
+    return {str(line["versionId"]) for line in lines if line.get("versionId")}
+
+
+def mode_of(obj: Object) -> str:
+    """How values are read again."""
+    return str(((obj.get("spec") or {}).get("refresh") or {}).get("mode") or "Poll")
+
+
+def interval_of(obj: Object, default: str) -> str:
+    """The time between two reads as it is written, or the operator's."""
+    return str(((obj.get("spec") or {}).get("refresh") or {}).get("interval") or default)
+
+
+def _age(moment: Any, now: datetime) -> float | None:
+    try:
+        return max(0.0, (now - datetime.fromisoformat(str(moment))).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _rounded(age: float) -> str:
+    """An age in whole units, none of them more than the age."""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if age >= 2 * size:
+            return f"{int(age // size)}{unit}"
+    return f"{int(age)}s"
