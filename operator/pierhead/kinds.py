@@ -23,6 +23,7 @@ from pierhead.settings import Settings
 
 if TYPE_CHECKING:
     from pierhead.aws.policy import Policy
+    from pierhead.aws.registry import EcrLogins
     from pierhead.aws.session import AwsSessions
     from pierhead.kube.discovery import Discovery
     from pierhead.render.pool import RendererPool
@@ -43,6 +44,7 @@ class Services:
     policy: "Policy"
     metrics: Metrics
     renderer: "RendererPool"
+    logins: "EcrLogins"
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _now
 
@@ -66,6 +68,7 @@ def _app_release(services: Services) -> Reconciler:
         policy=services.policy,
         settings=services.settings,
         now=services.now,
+        logins=services.logins,
     )
 
 
@@ -110,6 +113,7 @@ async def open_services(settings: Settings, client: Client, metrics: Metrics) ->
     Raises Invalid for a malformed `aws_policy`, RendererCrashed when the renderer does not start.
     """
     from pierhead.aws.policy import Policy  # noqa: PLC0415 (a process that stands by needs none of it)
+    from pierhead.aws.registry import EcrLogins  # noqa: PLC0415
     from pierhead.aws.session import AwsSessions  # noqa: PLC0415
     from pierhead.kube.discovery import Discovery  # noqa: PLC0415
     from pierhead.kube.tokens import service_account_token  # noqa: PLC0415
@@ -144,4 +148,5 @@ async def open_services(settings: Settings, client: Client, metrics: Metrics) ->
             policy=policy,
             metrics=metrics,
             renderer=renderer,
+            logins=EcrLogins(),
         )

@@ -54,8 +54,9 @@ def app_release_reconciler(
     policy: Policy,
     settings: Settings,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    logins: EcrLogins | None = None,
 ) -> AppReleaseReconciler:
-    """The reconciler, with nothing started yet."""
+    """The reconciler, with nothing started yet; `logins` are shared with whoever else has them."""
     store = ArtifactStore(settings.artifact_directory, limit_bytes=settings.artifact_cache_mib * _MIB)
     networks = Networks(settings.refused_source_networks)
     web = Web(networks)
@@ -63,7 +64,7 @@ def app_release_reconciler(
     objects = ReleaseObjects(client, discovery, revisions, namespaces=settings.watch_namespaces)
     templates = Renderer(renderer, discovery)
     scopes = AwsScopes(sessions, policy, region=settings.aws_region, cluster=settings.cluster_name)
-    oci = OCIFetcher(store, web, EcrLogins(now=now))
+    oci = OCIFetcher(store, web, logins or EcrLogins(now=now))
     repositories = Repositories(random=Random())  # noqa: S311 (spreads looks)
     references = References(client, namespaces=settings.watch_namespaces)
     collaborators = Collaborators(

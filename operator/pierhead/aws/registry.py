@@ -37,6 +37,12 @@ class EcrRegistry:
     account: str
     region: str
 
+    @property
+    def host(self) -> str:
+        """The host that serves it in every region."""
+        suffix = ".cn" if self.region.startswith("cn-") else ""
+        return f"{self.account}.dkr.ecr.{self.region}.amazonaws.com{suffix}"
+
     @classmethod
     def of(cls, host: str) -> "EcrRegistry | None":
         """The registry at a host; None for any other host."""
@@ -51,11 +57,28 @@ class EcrRegistry:
         return f"arn:{partition}:ecr:{self.region}:{self.account}:repository/{repository}"
 
 
+@dataclass(frozen=True, slots=True)
+class EcrLogin:
+    """Who a registry knows, until when. The password is in no representation of it."""
+
+    username: str
+    password: str = field(repr=False)
+    host: str
+    """Host of the registry of the account that was asked."""
+
+    asked_at: datetime
+    expires_at: datetime
+
+    @property
+    def renew_at(self) -> datetime:
+        """When whoever keeps it elsewhere should have the next: a third of its life is left then."""
+        return self.expires_at - (self.expires_at - self.asked_at) / 3
+
+
 @dataclass(slots=True)
 class _Entry:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    login: tuple[str, str] | None = None
-    until: datetime | None = None
+    login: EcrLogin | None = None
 
 
 class EcrLogins:
@@ -68,28 +91,43 @@ class EcrLogins:
     async def login(self, client: AwsClient, *, fresh: bool = False) -> tuple[str, str]:
         """Username and password, as the identity of an `ecr` client; `fresh` after one was refused.
 
-        Raises the classes of `pierhead.aws.errors`.
+        They are good for a while, and are asked for at every use. Raises the classes of
+        `pierhead.aws.errors`.
         """
+        known = self._entry(client).login if fresh else None
+        found = await self._login(
+            client, lambda login: login != known and self._now() < login.expires_at - EARLY
+        )
+        return found.username, found.password
+
+    async def lasting(self, client: AwsClient) -> EcrLogin:
+        """A login that need not be renewed yet, to be kept elsewhere. Raises as `login` does."""
+        return await self._login(client, lambda login: self._now() < login.renew_at)
+
+    async def _login(self, client: AwsClient, good: Callable[[EcrLogin], bool]) -> EcrLogin:
+        entry = self._entry(client)
+        async with entry.lock:
+            # Whoever waited for the lock may find what they came for.
+            if entry.login is None or not good(entry.login):
+                entry.login = await _ask(client, self._now())
+            return entry.login
+
+    def _entry(self, client: AwsClient) -> _Entry:
         key = (client.identity, client.region)
         entry = self._entries.setdefault(key, _Entry())
         self._entries.move_to_end(key)
         if len(self._entries) > MOST_LOGINS:
             self._entries.popitem(last=False)
-        refused = entry.login if fresh else None
-        async with entry.lock:
-            # Whoever waited for the lock may find what they came for.
-            due = entry.until is None or self._now() >= entry.until
-            if entry.login is None or entry.login == refused or due:
-                entry.login, entry.until = await _ask(client)
-            return entry.login
+        return entry
 
 
-async def _ask(client: AwsClient) -> tuple[tuple[str, str], datetime]:
+async def _ask(client: AwsClient, now: datetime) -> EcrLogin:
     answer = await client.call("get_authorization_token")
     try:
         given = answer["authorizationData"][0]
         username, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
-        until: datetime = given["expiresAt"] - EARLY
+        expires_at: datetime = given["expiresAt"]
+        host = str(given["proxyEndpoint"]).removeprefix("https://")
     except (LookupError, TypeError, binascii.Error, UnicodeDecodeError):
         raise Unavailable("GetAuthorizationToken: ECR gave no token") from None
-    return (username, password), until
+    return EcrLogin(username, password, host, now, expires_at)

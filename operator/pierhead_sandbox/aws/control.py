@@ -135,6 +135,10 @@ class AwsControl:
         """Name and value of every secret and SecureString that was written since this was last asked."""
         return [(name, base64.b64decode(value)) for name, value in self._door.post("secrets/written")]
 
+    def registry_passwords_last(self, seconds: float) -> None:
+        """How long what GetAuthorizationToken gives lasts from now on; each is another one then."""
+        self._door.post("ecr/last", seconds=seconds)
+
     def scan_image(
         self,
         repository: str,

@@ -60,6 +60,7 @@ class Door:
             "faults/remove": lambda given: self._faults.remove(given.get("id")),
             "secrets/written": lambda _: written.take(),
             "ecr/scan": lambda given: self._ecr.scan({"account": self._account, **given}),
+            "ecr/last": lambda given: self._ecr.last(float(given["seconds"])),
             "batch/settings": self._settings,
             "batch/scripts/add": self._add_script,
             "batch/scripts/clear": self._clear_scripts,

@@ -2,14 +2,17 @@
 
 Invariant: an image's digest is that of its manifest; a listing has pages and knows untagged images; a scan's
 findings are what a test or a person put there, else an image was never scanned. A push, a deletion
-and a finished scan are put on EventBridge. Source: Amazon ECR API reference and user guide.
+and a finished scan are put on EventBridge. A password lasts twelve hours, unless a test says how long.
+Source: Amazon ECR API reference and user guide.
 """
 
+import base64
 import hashlib
 import io
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +26,7 @@ Json = dict[str, Any]
 
 _OK = 200
 _PAGE = 100
+_TOKEN_SECONDS = 12 * 3600.0
 
 
 class Ecr:
@@ -32,6 +36,7 @@ class Ecr:
         self._moto = moto
         self._bus = bus
         self._scans: dict[tuple[str, str, str], Json] = {}
+        self._tokens: tuple[float, Iterator[int]] | None = None
 
     def __call__(self, call: Call, environ: Json, body: bytes) -> Answer:
         """Answer one call."""
@@ -40,6 +45,8 @@ class Ecr:
             return self._put(call, environ, request)
         if call.operation == "DescribeImages":
             return self._describe(environ, request)
+        if call.operation == "GetAuthorizationToken":
+            return self._token(environ)
         if call.operation == "DescribeImageScanFindings":
             return self._findings(call, request)
         if call.operation != "BatchDeleteImage":
@@ -63,9 +70,27 @@ class Ecr:
             }
             self._tell(given["account"], region, "ECR Image Scan", detail)
 
+    def last(self, seconds: float) -> None:
+        """From now on passwords last so long, and each is another."""
+        self._tokens = (seconds, itertools.count(1))
+
     def reset(self) -> None:
-        """Forgets all scans."""
+        """Forgets all scans, and how long passwords last."""
         self._scans.clear()
+        self._tokens = None
+
+    def _token(self, environ: Json) -> Answer:
+        answer = self._moto(environ)
+        if answer.status != _OK:
+            return answer
+        found = json.loads(answer.body)
+        seconds, numbers = self._tokens or (_TOKEN_SECONDS, None)
+        for given in found["authorizationData"]:
+            given["expiresAt"] = time.time() + seconds
+            if numbers is not None:
+                login = base64.b64decode(given["authorizationToken"]).decode()
+                given["authorizationToken"] = base64.b64encode(f"{login}-{next(numbers)}".encode()).decode()
+        return json_answer(found)
 
     def _put(self, call: Call, environ: Json, request: Json) -> Answer:
         manifest = str(request.get("imageManifest", ""))
