@@ -93,6 +93,19 @@ class Settings(BaseSettings):
     secret_stale_seconds: float = Field(default=900, ge=0)
     """Least time without a good read after which a Secret is told to be stale."""
 
+    restart_window_seconds: float = Field(default=5, ge=0, le=86400)
+    """Time from a change of values to the restart of workloads: changes within it are one rollout."""
+
+    restarts_at_once: int = Field(default=20, ge=1)
+    """Most rollouts that SyncedSecrets have started and that are under way."""
+
+    restarts_at_once_per_namespace: int = Field(default=5, ge=1)
+    """The same, in one namespace."""
+
+    restart_deadline_seconds: float = Field(default=600, ge=1)
+    """How long the rollout of a restarted StatefulSet or DaemonSet may make no progress before it has failed;
+    Deployments have their own progressDeadlineSeconds."""
+
     batch_poll_seconds: float = Field(default=15, ge=0.2)
     """Time between looks at the running jobs of a queue."""
 

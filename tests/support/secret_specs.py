@@ -7,11 +7,13 @@ from pierhead.engine.properties import Fault
 from pierhead.engine.resource import Resource
 from pierhead.secrets.decide import Live
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.model.status import RestartStatus
 from pierhead.secrets.reading.references import Answers, Reference, Version
 from pierhead.secrets.reading.sources import Source, collect
 from support.memory_store import MemoryStore
 
 GONE = Fault("SecretNotFound", "does not exist", absent=True)
+SINCE = "2026-11-23T10:00:00Z"
 DENIED = Fault("AccessDenied", "no")
 
 
@@ -75,6 +77,12 @@ def status_of(marker: str | None = None, *, live: Live | None = None, **fields: 
             "resourceVersion": live.resource_version,
         }
     return SyncedSecretStatus.model_validate({"marker": marker, "target": target, **fields})
+
+
+def restart_of(
+    name: str, phase: str = "Waiting", *, kind: str = "Deployment", since: str = SINCE, **fields: Any
+) -> RestartStatus:
+    return RestartStatus(kind=kind, name=name, phase=phase, since=since, **fields)
 
 
 def resource_of(

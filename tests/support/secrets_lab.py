@@ -108,6 +108,7 @@ class Lab:
             "watch_namespaces": (self.namespace,),
             "secret_poll_seconds": 600,
             "aws_region": REGION,
+            "restart_window_seconds": 0,
             **settings,
         }
         chosen = Settings(**given)

@@ -48,7 +48,13 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [daemonsets, deployments, statefulsets]
-  verbs: [get, patch]
+  verbs: [get, list, watch, patch]
+- apiGroups: [batch]
+  resources: [cronjobs]
+  verbs: [get, list, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
 {{- end }}
 {{- if $batch }}
 - apiGroups: [pierhead.dev]

@@ -1,10 +1,12 @@
 """Carries a decision out.
 
 Invariant: first the Secret, then the workloads that use it; each step may be repeated, so a crash between
-any two of them leads to the same end.
+any two of them leads to the same end. What has to be restarted follows from the marker in the status, until
+the status has it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import structlog
 
@@ -13,20 +15,21 @@ from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.decide import Decision, Live, secret_type
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.model.restart import Workload
 from pierhead.secrets.reading.sources import Source
-from pierhead.secrets.restarts.workloads import restart
+from pierhead.secrets.restarts.finding import find
+from pierhead.secrets.restarts.plan import renewed
 from pierhead.secrets.writing.target import Targets
 
 _log = structlog.get_logger(__name__)
 
 
 class Actor:
-    """Writes Secrets and restarts workloads."""
+    """Writes Secrets and says which workloads have to be restarted for it."""
 
-    def __init__(self, client: Client, targets: Targets) -> None:
+    def __init__(self, client: Client, targets: Targets, *, now: Callable[[], datetime]) -> None:
         self._client = client
         self._targets = targets
+        self._now = now
 
     async def carry_out(
         self,
@@ -44,13 +47,10 @@ class Actor:
         name, key_count = target_name(resource, spec), stored.key_count or 0
         if live is None or decision.action == "Write":
             live, key_count = await self._write(resource, spec, decision, live)
-        waiting = {(one.kind, one.name) for one in stored.restarts_pending or ()}
-        pending = await restart(
-            self._client,
-            resource,
-            [one for one in spec.restart or () if decision.restart or (one.kind, one.name) in waiting],
-            decision.marker or "",
-        )
+        restarts = stored.restarts
+        if decision.restart:
+            found = await find(self._client, resource.key.namespace, spec.restart or (), name)
+            restarts = renewed(stored.restarts, found, now=self._now())
         # Not by the status alone: it may have been lost between the write of a Secret and its report.
         former = {stored.target.name} if stored.target is not None else set()
         for other in sorted({*former, *self._targets.others(resource, name)} - {name}):
@@ -61,22 +61,13 @@ class Actor:
             decision,
             target=report.target_of(name, secret_type(spec), live),
             key_count=key_count,
-            pending=pending,
+            restarts=restarts,
         )
 
     async def delete(self, resource: Resource, spec: SyncedSecretSpec, live: Live) -> None:
         """Deletes the Secret because its sources are gone."""
         await self._targets.delete(resource, target_name(resource, spec), live)
         _log.info("secret deleted with its sources", object=str(resource.key))
-
-    async def retry_restarts(
-        self, resource: Resource, spec: SyncedSecretSpec, status: SyncedSecretStatus
-    ) -> SyncedSecretStatus:
-        """Looks again at the workloads that could not be restarted."""
-        waiting = {(one.kind, one.name) for one in status.restarts_pending or ()}
-        wanted: list[Workload] = [one for one in spec.restart or () if (one.kind, one.name) in waiting]
-        pending = await restart(self._client, resource, wanted, status.marker or "")
-        return status.model_copy(update={"restarts_pending": pending or None})
 
     async def _write(
         self, resource: Resource, spec: SyncedSecretSpec, decision: Decision, live: Live | None

@@ -19,9 +19,6 @@ from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.due import Due
 from pierhead.secrets.refresh import Repairs, interval_of, retry_seconds
 
-PENDING_SECONDS = 60.0
-"""Time between looks at a workload that cannot be restarted yet."""
-
 _ANNOTATION_LIMIT = 256
 
 InPlace = Callable[[Resource, SyncedSecretStatus], bool]
@@ -48,12 +45,12 @@ class Past:
         """The status that was true then."""
         return SyncedSecretStatus.model_validate_json(self.stored)
 
-    def outcome(self, status: SyncedSecretStatus) -> Outcome:
-        """How the object stands with this status."""
+    def outcome(self, status: SyncedSecretStatus, after: float | None = None) -> Outcome:
+        """How the object stands with this status; its restarts are looked at in `after` seconds."""
         return Outcome(
             status=report.fields(status),
             conditions=(*report.conditions(status, self.fault, self.text), *self.stale),
-            requeue_after=PENDING_SECONDS if status.restarts_pending else None,
+            requeue_after=after,
         )
 
 
@@ -155,11 +152,17 @@ class Memory:
         if error.terminal and error.status is None:
             error.status = report.fields(stored.model_copy(update={"reconcile_at": reconcile_at(resource)}))
 
-    def keep(self, resource: Resource, past: Past, status: SyncedSecretStatus) -> Outcome:
+    def past(self, key: ObjectKey) -> Past:
+        """How the last complete pass over the object ended. Raises KeyError where there was none."""
+        return self._past[key]
+
+    def keep(
+        self, resource: Resource, past: Past, status: SyncedSecretStatus, after: float | None = None
+    ) -> Outcome:
         """How the object stands, with what changed in its status since."""
         stored = status.model_dump_json(by_alias=True, exclude_none=True, exclude={"conditions"}).encode()
         self._past[resource.key] = replace(past, stored=stored)
-        return past.outcome(status)
+        return past.outcome(status, after)
 
     def _read_once(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace

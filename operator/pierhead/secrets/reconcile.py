@@ -7,12 +7,15 @@ after it is; no value outlives the reconciles of the objects that were due for i
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from random import Random
 
+from pierhead.aws.errors import AwsError
 from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
+from pierhead.engine.conditions import Condition
 from pierhead.engine.metrics import Metrics
 from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError
 from pierhead.engine.properties import Fault
@@ -24,7 +27,7 @@ from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
 from pierhead.secrets.decide import decide, lost, may_be_gone, refusal
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
-from pierhead.secrets.memory import Memory
+from pierhead.secrets.memory import Memory, reconcile_at
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.allowed import check
 from pierhead.secrets.reading.due import Due
@@ -32,6 +35,8 @@ from pierhead.secrets.reading.fetch import Readers, all_gone, fetch
 from pierhead.secrets.reading.identity import Identities
 from pierhead.secrets.reading.references import references
 from pierhead.secrets.reading.sources import collect
+from pierhead.secrets.restarts.plan import answered
+from pierhead.secrets.restarts.restarter import Restarter
 from pierhead.secrets.templates.render import parsed, through
 from pierhead.secrets.writing.target import Targets
 from pierhead.settings import Settings
@@ -49,6 +54,7 @@ class SyncedSecretReconciler:
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Random | None = None,
     ) -> None:
         self._policy = policy
@@ -58,7 +64,8 @@ class SyncedSecretReconciler:
             SecretReader(sessions, clock=clock, wanted=self._due.wanted), ParameterReader(sessions)
         )
         self._targets = Targets(client, settings.watch_namespaces)
-        self._actor = Actor(client, self._targets)
+        self._actor = Actor(client, self._targets, now=now)
+        self._restarter = Restarter(client, settings, clock=clock, now=now)
         self._refreshes = Refreshes[ObjectKey](
             clock=clock,
             random=random or Random(),  # noqa: S311 (jitter, not cryptography)
@@ -79,22 +86,26 @@ class SyncedSecretReconciler:
         """Watches our Secrets' metadata. Raises ReconcileError when that cannot be had."""
         self._due.start(wake, self._readers.secrets.sweep)
         self._refreshes.start(self._due.wake)
+        self._restarter.start(wake)
         await self._targets.start(wake)
 
     async def stop(self) -> None:
         """Ends watches and reads."""
         self._refreshes.stop()
+        await self._restarter.stop()
         await self._targets.stop()
         await self._readers.close()
 
     def expect(self, key: ObjectKey, obj: Object) -> None:
-        """Hears of what is going to be read, so that one answer serves all who wait for it."""
+        """Hears of what is going to be read and restarted, so that one answer, or rollout, serves all."""
         self._due.learn(key, obj)
+        self._restarter.expect(key, obj)
 
     def forget(self, key: ObjectKey) -> None:
         """Drops what is remembered; the Secret goes with its owner, by the garbage collector."""
         self._memory.forget(key)
         self._due.forget(key)
+        self._restarter.forget(key)
 
     async def reconcile(self, resource: Resource) -> Outcome:
         """One pass. Raises PolicyDenied, what passes in AWS and in the API server, and Conflict."""
@@ -109,21 +120,45 @@ class SyncedSecretReconciler:
         stored = SyncedSecretStatus.model_validate(resource.status)
         if spec.suspend:
             self._memory.forget(resource.key)
+            self._restarter.forget(resource.key)
             return Outcome(status=report.fields(stored), conditions=report.suspended(stored))
         past = self._memory.settled(resource, spec, stored, self._targets.in_place)
-        if past is not None:
-            status = past.status
-            if not status.restarts_pending:
-                return past.outcome(status)
-            return self._memory.keep(resource, past, await self._actor.retry_restarts(resource, spec, status))
-        try:
-            return await self._refresh(resource, spec, stored, since)
-        except ReconcileError as error:
-            self._memory.failed(resource, spec, stored, error)
-            raise
-        except BaseException:
-            self._memory.make_due(resource.key)
-            raise
+        if past is None:
+            asked = stored.reconcile_at != reconcile_at(resource)
+            stored = answered(stored, spec, generation=resource.generation, asked=asked)
+            try:
+                await self._refresh(resource, spec, stored, since)
+            except ReconcileError as error:
+                self._memory.failed(resource, spec, stored, error)
+                if isinstance(error, AwsError):
+                    # Nothing was written in this pass: restarts for what is there already go on without AWS.
+                    await self._restart_meanwhile(resource, spec, stored, error)
+                raise
+            except BaseException:
+                self._memory.make_due(resource.key)
+                raise
+            past = self._memory.past(resource.key)
+        status = past.status
+        attended = await self._restarter.attend(resource, spec, status)
+        if attended.restarts == status.restarts:
+            return past.outcome(status, attended.after)
+        status = status.model_copy(update={"restarts": attended.restarts})
+        return self._memory.keep(resource, past, status, attended.after)
+
+    async def _restart_meanwhile(
+        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, error: AwsError
+    ) -> None:
+        """Lets restarts go on, and has the error tell how they stand."""
+        if not stored.restarts:
+            return
+        attended = await self._restarter.attend(resource, spec, stored)
+        status = stored.model_copy(update={"restarts": attended.restarts})
+        over = Condition(report.RESTART_PENDING, "False", "Restarted", "no restart is open")
+        error.status = {
+            **(error.status or report.fields(stored)),
+            "restarts": report.fields(status).get("restarts"),
+        }
+        error.conditions = (*error.conditions, over, *report.restart_conditions(status))
 
     async def _refresh(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, since: float

@@ -4,20 +4,31 @@ Invariant: the status says which version of each source is in the Secret now, wh
 it changes only when that does, so a poll that finds nothing new writes nothing.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pierhead.engine.conditions import READY, Condition, not_ready, ready, stalled
 from pierhead.engine.properties import Fault
+from pierhead.model import RECONCILE_AT
 from pierhead.secrets.decide import Decision, Live, retained_version
 from pierhead.secrets.model import SyncedSecretStatus
 from pierhead.secrets.model.limits import MESSAGE_LIMIT
-from pierhead.secrets.model.status import ExtractStatus, KeyStatus, PendingRestart, TargetStatus
+from pierhead.secrets.model.status import ExtractStatus, KeyStatus, RestartStatus, TargetStatus
 from pierhead.secrets.reading.sources import Source
+from pierhead.secrets.restarts.plan import FAILED, ROLLING_OUT, WAITING
 
+RESTART_FAILED = "RestartFailed"
 RESTART_PENDING = "RestartPending"
 SUSPENDED = "Suspended"
 _TEXT_LIMIT = 1024
+_SMALL = 60
+"""Entries that are never too large together."""
+_LARGEST = 56 * 1024
+_GO_ON = (
+    ". No other workload is restarted until it is healthy, the values or the spec change, or the annotation "
+    f"{RECONCILE_AT} does"
+)
 
 _VersionOf = Callable[[Source], str | None]
 """The version of a source whose value is in the Secret."""
@@ -30,7 +41,7 @@ def written(
     *,
     target: TargetStatus,
     key_count: int,
-    pending: Sequence[PendingRestart],
+    restarts: Sequence[RestartStatus] | None,
 ) -> SyncedSecretStatus:
     """The status once the Secret holds what was decided."""
 
@@ -45,7 +56,7 @@ def written(
             "keys": _keys(sources, kept),
             "extracts": _extracts(sources, kept),
             "marker": decision.marker,
-            "restarts_pending": list(pending) or None,
+            "restarts": list(restarts or ()) or None,
         }
     )
 
@@ -67,7 +78,7 @@ def left(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretS
 def deleted(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretStatus:
     """The status once the Secret is deleted because its sources are; the marker stays."""
     gone = stored.model_copy(
-        update={"target": None, "key_count": None, "keys": None, "extracts": None, "restarts_pending": None}
+        update={"target": None, "key_count": None, "keys": None, "extracts": None, "restarts": None}
     )
     return left(gone, sources)
 
@@ -79,10 +90,25 @@ def conditions(status: SyncedSecretStatus, fault: Fault | None, text: str) -> tu
     else:
         message = fault.message[:_TEXT_LIMIT]
         found = [not_ready(fault.reason, message), stalled(fault.reason, message)]
-    if status.restarts_pending:
-        waiting = "; ".join(f"{one.kind} {one.name} {one.message}" for one in status.restarts_pending)
-        found.append(Condition(RESTART_PENDING, "True", "Waiting", waiting[:_TEXT_LIMIT]))
+    found += restart_conditions(status)
     return tuple(found)
+
+
+def restart_conditions(status: SyncedSecretStatus) -> list[Condition]:
+    """The restarts that are not over, and those that failed."""
+    open_ones = [one for one in status.restarts or () if one.phase != FAILED]
+    failed = [one for one in status.restarts or () if one.phase == FAILED]
+    found = []
+    if open_ones:
+        waits = any(one.phase == WAITING for one in open_ones)
+        text = "; ".join(f"{one.kind} {one.name} {one.message or 'is rolling out'}" for one in open_ones)
+        found.append(
+            Condition(RESTART_PENDING, "True", WAITING if waits else ROLLING_OUT, text[:_TEXT_LIMIT])
+        )
+    if failed:
+        text = "; ".join(f"{one.kind} {one.name}: {one.message}" for one in failed)
+        found.append(Condition(RESTART_FAILED, "True", "RolloutFailed", text[:_TEXT_LIMIT] + _GO_ON))
+    return found
 
 
 def suspended(status: SyncedSecretStatus) -> tuple[Condition, ...]:
@@ -90,7 +116,7 @@ def suspended(status: SyncedSecretStatus) -> tuple[Condition, ...]:
     kept = [
         Condition(one.type, one.status, one.reason, one.message)
         for one in status.conditions or ()
-        if one.type in {READY, RESTART_PENDING}
+        if one.type in {READY, RESTART_FAILED, RESTART_PENDING}
     ]
     if not any(condition.type == READY for condition in kept):
         kept.append(Condition(READY, "Unknown", SUSPENDED, "suspended before the first read"))
@@ -111,10 +137,18 @@ def summary(sources: Sequence[Source], key_count: int) -> str:
 
 
 def fields(status: SyncedSecretStatus) -> dict[str, Any]:
-    """The kind's own status fields, as the engine takes them."""
-    return status.model_dump(
+    """The kind's own status fields, as the engine takes them.
+
+    A status that would be very large has the reasons of its keys without their messages.
+    """
+    told = status.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"conditions", "observed_generation"}
     )
+    entries = [*told.get("keys", ()), *told.get("extracts", ())]
+    if len(entries) + len(status.restarts or ()) > _SMALL and len(json.dumps(told)) > _LARGEST:
+        for entry in entries:
+            entry.pop("message", None)
+    return told
 
 
 def target_of(name: str, secret_type: str, live: Live) -> TargetStatus:

@@ -11,11 +11,10 @@ from pierhead.engine.properties import Fault
 from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey
 from pierhead.secrets.freshness import Freshness, Limits
-from pierhead.secrets.memory import PENDING_SECONDS, Memory
+from pierhead.secrets.memory import Memory
 from pierhead.secrets.model import SyncedSecretSpec
-from pierhead.secrets.model.status import PendingRestart
 from pierhead.secrets.reading.due import Due
-from support.secret_specs import entry, live_of, resource_of, spec_of, status_of
+from support.secret_specs import entry, live_of, resource_of, restart_of, spec_of, status_of
 from support.virtual_time import now, virtual_time
 
 SPEC = spec_of(data=[entry("A")])
@@ -121,14 +120,14 @@ async def test_failures_add_up_and_a_success_ends_them() -> None:
 
 
 @virtual_time
-async def test_waiting_restarts_are_looked_at_without_a_read() -> None:
+async def test_open_restarts_are_looked_at_without_a_read() -> None:
     memory = memory_of()
-    waiting = PendingRestart(kind="Deployment", name="shop", message="is paused")
-    outcome = memory.end(RESOURCE, SPEC, STATUS.model_copy(update={"restarts_pending": [waiting]}), text="ok")
+    memory.end(RESOURCE, SPEC, STATUS.model_copy(update={"restarts": [restart_of("shop")]}), text="ok")
     past = memory.settled(RESOURCE, SPEC, STATUS, lambda _resource, _status: True)
 
-    assert outcome.requeue_after == PENDING_SECONDS
     assert past is not None
+    assert past is memory.past(RESOURCE.key)
+    assert past.outcome(past.status, 7.0).requeue_after == 7.0
     after = memory.keep(RESOURCE, past, STATUS)
     assert after.requeue_after is None
     assert [one.type for one in after.conditions] == ["Ready"]

@@ -9,19 +9,39 @@ from pierhead.engine.properties import Fault
 from pierhead.secrets import report
 from pierhead.secrets.decide import Decision, decide
 from pierhead.secrets.model import SyncedSecretStatus
-from pierhead.secrets.model.limits import MESSAGE_LIMIT, MOST_EXTRACTS, MOST_KEYS
-from pierhead.secrets.model.status import PendingRestart
+from pierhead.secrets.model.limits import (
+    MESSAGE_LIMIT,
+    MOST_EXTRACTS,
+    MOST_KEYS,
+    MOST_RESTARTS,
+    RESTART_MESSAGE_LIMIT,
+)
+from pierhead.secrets.model.status import RestartStatus
 from pierhead.secrets.reading.sources import Source
-from support.secret_specs import DENIED, GONE, entry, extract, live_of, sources_of, spec_of, status_of
+from support.secret_specs import (
+    DENIED,
+    GONE,
+    entry,
+    extract,
+    live_of,
+    restart_of,
+    sources_of,
+    spec_of,
+    status_of,
+)
 
 LIVE = live_of()
+GO_ON = (
+    ". No other workload is restarted until it is healthy, the values or the spec change, or the annotation "
+    "pierhead.dev/reconcile-at does"
+)
 
 
 def written(
     stored: SyncedSecretStatus, sources: tuple[Source, ...], decision: Decision
 ) -> SyncedSecretStatus:
     target = report.target_of("shop-db", "Opaque", LIVE)
-    return report.written(stored, sources, decision, target=target, key_count=3, pending=[])
+    return report.written(stored, sources, decision, target=target, key_count=3, restarts=None)
 
 
 def test_what_was_written_is_told_by_version() -> None:
@@ -83,15 +103,42 @@ def test_a_fault_is_not_ready_and_stalled() -> None:
     ]
 
 
-def test_waiting_restarts_are_a_condition_beside_ready() -> None:
-    waiting = PendingRestart(kind="Deployment", name="shop", message="is paused")
-    status = status_of().model_copy(update={"restarts_pending": [waiting]})
+@pytest.mark.parametrize(
+    ("restarts", "told"),
+    [
+        ([restart_of("a", message="is paused")], {"RestartPending": ("Waiting", "Deployment a is paused")}),
+        (
+            [restart_of("a", "RollingOut"), restart_of("b", message="waits")],
+            {"RestartPending": ("Waiting", "Deployment a is rolling out; Deployment b waits")},
+        ),
+        (
+            [restart_of("a", "RollingOut")],
+            {"RestartPending": ("RollingOut", "Deployment a is rolling out")},
+        ),
+        (
+            [restart_of("a", "Failed", message="timed out"), restart_of("b", message="waits")],
+            {
+                "RestartPending": ("Waiting", "Deployment b waits"),
+                "RestartFailed": (
+                    "RolloutFailed",
+                    f"Deployment a: timed out{GO_ON}",
+                ),
+            },
+        ),
+    ],
+    ids=["waits", "one-of-two", "rolls-out", "failed"],
+)
+def test_open_restarts_are_conditions_beside_ready(
+    restarts: list[RestartStatus], told: dict[str, tuple[str, str]]
+) -> None:
+    status = status_of().model_copy(update={"restarts": restarts})
     conditions = report.conditions(status, None, "1 key from 1 secret")
 
-    assert [(one.type, one.message) for one in conditions] == [
-        (READY, "1 key from 1 secret"),
-        (report.RESTART_PENDING, "Deployment shop is paused"),
-    ]
+    assert {one.type: (one.reason, one.message) for one in conditions} == {
+        "Ready": ("Synced", "1 key from 1 secret"),
+        **told,
+    }
+    assert all(one.status == "True" for one in conditions)
 
 
 def test_suspension_keeps_what_was_true() -> None:
@@ -136,6 +183,8 @@ def test_the_largest_status_is_below_64_kib() -> None:
         keys=[{"key": line.key, "versionId": "v" * 64} for line in spec.data or ()],
         extracts=[{"secret": "e" * 512, "versionId": "v" * 64}],
     )
+    restart = restart_of("n" * 63, "Failed", message="x" * RESTART_MESSAGE_LIMIT, generation=1)
+    stored = stored.model_copy(update={"restarts": [restart] * MOST_RESTARTS})
     status = report.left(stored, sources)
     conditions = report.conditions(status, Fault("PropertyNotFound", "m" * 5000), "")
 

@@ -11,7 +11,7 @@ from pierhead.model import ListMap, Model, Rule, at_least_one
 from pierhead.model.aws import AwsAccess
 from pierhead.secrets.model.limits import MOST_EXTRACTS, MOST_KEYS, MOST_WORKLOADS
 from pierhead.secrets.model.refresh import Refresh
-from pierhead.secrets.model.restart import Workload
+from pierhead.secrets.model.restart import RestartPolicy, Workload
 from pierhead.secrets.model.sources import DataEntry, DataFromEntry
 from pierhead.secrets.model.target import Target
 from pierhead.secrets.model.template import Template
@@ -47,7 +47,8 @@ class SyncedSecretSpec(Model):
     """What happens to the Secret when every secret it is made of is proven deleted: it stays as it is, or it
     is deleted. A denied or failed read proves nothing. Defaults to Retain."""
 
-    restart: Annotated[list[Workload], ListMap("kind", "name")] | None = Field(
-        default=None, max_length=MOST_WORKLOADS
-    )
+    restart: list[Workload] | None = Field(default=None, max_length=MOST_WORKLOADS)
     """Workloads that are restarted, once, when the values have changed."""
+
+    restart_policy: RestartPolicy | None = None
+    """How fast restarts follow changes."""

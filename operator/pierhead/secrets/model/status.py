@@ -8,7 +8,13 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 
 from pierhead.model import ListMap, Model, Status
-from pierhead.secrets.model.limits import MESSAGE_LIMIT, MOST_EXTRACTS, MOST_KEYS, MOST_WORKLOADS
+from pierhead.secrets.model.limits import (
+    MESSAGE_LIMIT,
+    MOST_EXTRACTS,
+    MOST_KEYS,
+    MOST_RESTARTS,
+    RESTART_MESSAGE_LIMIT,
+)
 
 
 class Stored(Model):
@@ -70,8 +76,8 @@ class TargetStatus(Stored):
     """Version; another one means that somebody else wrote."""
 
 
-class PendingRestart(Stored):
-    """A workload that is not restarted yet."""
+class RestartStatus(Stored):
+    """A restart that is not over."""
 
     kind: Annotated[str, StringConstraints(max_length=63)]
     """Kind of the workload."""
@@ -79,8 +85,21 @@ class PendingRestart(Stored):
     name: Annotated[str, StringConstraints(max_length=253)]
     """Its name."""
 
-    message: Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT)]
-    """Why not."""
+    phase: Annotated[str, StringConstraints(max_length=32)]
+    """`Waiting`: it is still to be restarted. `RollingOut`: it was, and is not healthy yet. `Failed`: it
+    was, and does not become healthy."""
+
+    since: Annotated[str, StringConstraints(max_length=32)]
+    """When the values changed."""
+
+    message: Annotated[str, StringConstraints(max_length=RESTART_MESSAGE_LIMIT)] | None = None
+    """What it waits for, or why it failed."""
+
+    generation: int | None = None
+    """Generation of the SyncedSecret under which it failed; a change of spec lets the others go on."""
+
+    despite_failure: bool | None = None
+    """Whether it is to be restarted though its last rollout failed."""
 
 
 class SyncedSecretStatus(Status):
@@ -101,10 +120,13 @@ class SyncedSecretStatus(Status):
     """What became of each entry of `spec.dataFrom`, in its order."""
 
     marker: Annotated[str, StringConstraints(max_length=64)] | None = None
-    """Names the versions that the Secret is made of and that the workloads were last restarted for."""
+    """Names the versions that the Secret is made of; the workloads are restarted for it, or `restarts` has
+    them."""
 
-    restarts_pending: list[PendingRestart] | None = Field(default=None, max_length=MOST_WORKLOADS)
-    """Workloads that are not restarted yet."""
+    restarts: Annotated[list[RestartStatus], ListMap("kind", "name")] | None = Field(
+        default=None, max_length=MOST_RESTARTS
+    )
+    """Restarts that are not over."""
 
     reconcile_at: Annotated[str, StringConstraints(max_length=256)] | None = None
     """The annotation pierhead.dev/reconcile-at as of the last look at it that ended."""
