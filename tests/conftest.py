@@ -9,6 +9,8 @@ from pierhead.kube.client import Client
 from pierhead_sandbox.sandbox import Sandbox
 from support.objects import credentials_of
 
+pytest_plugins = ("support.canary_plugin",)
+
 # Laws are about what holds, not about how fast a busy machine finds out.
 settings.register_profile(
     "pierhead", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]

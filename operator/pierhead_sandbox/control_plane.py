@@ -20,8 +20,9 @@ _POLL_SECONDS = 0.05
 _PATIENCE_SECONDS = 90.0
 _PORT_SHARING = "--permit-port-sharing=true"
 
-# Who asked for what, and no bodies. What the control plane itself does is left out: it would be most
-# of the log, and nobody counts it.
+# Who asked for what; and what was written of Events, of our kinds, and of the workloads that we restart, so
+# that a value that leaked there is found. Never a Secret, nor a whole AppRelease, whose sources would be most
+# of the log. What the control plane itself does is left out: it would be much of it, and nobody counts it.
 _AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -32,6 +33,18 @@ rules:
   users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "kwok"]
 - level: None
   userGroups: ["system:serviceaccounts:kube-system"]
+- level: Metadata
+  verbs: [get, list, watch]
+- level: RequestResponse
+  resources:
+  - {group: pierhead.dev, resources: [syncedsecrets, syncedsecrets/status]}
+- level: Request
+  resources:
+  - {group: "", resources: [events]}
+  - {group: events.k8s.io, resources: [events]}
+  - {group: pierhead.dev, resources: [appreleases/status, batchjobs/status]}
+  - {group: apps, resources: [deployments, statefulsets, daemonsets]}
+  - {group: batch, resources: [cronjobs]}
 - level: Metadata
 """
 

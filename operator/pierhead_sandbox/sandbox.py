@@ -170,16 +170,20 @@ class Sandbox:
         """
         if user_agent is None:
             return request_counts.from_metrics(self.api.text("GET", "/metrics"))
-        return request_counts.from_audit_log(self._flushed_audit_log(), user_agent)
+        return request_counts.from_audit_log(self.flush_audit_log(), user_agent)
 
     def audit_events(self, user_agent: str) -> Iterator[dict[str, Any]]:
         """The audit log's entries for the requests of clients whose user agent starts so, one a request.
 
         Raises SandboxError unless the sandbox was started with `audit`.
         """
-        return request_counts.audit_events(self._flushed_audit_log(), user_agent)
+        return request_counts.audit_events(self.flush_audit_log(), user_agent)
 
-    def _flushed_audit_log(self) -> Path:
+    def flush_audit_log(self) -> Path:
+        """The audit log, once it holds everything that was answered before this call.
+
+        Raises SandboxError unless the sandbox was started with `audit`.
+        """
         if self.audit_log is None:
             raise SandboxError("who asked is only known in a sandbox started with audit=True")
         self._flush_audit_log(self.audit_log)

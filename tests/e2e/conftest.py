@@ -49,7 +49,7 @@ def start_operator(cluster: Sandbox, operators: list[OperatorProcess]) -> StartO
     """Starts an operator with these settings."""
 
     def start(*, name: str = "operator", wait: bool = True, **settings: Any) -> OperatorProcess:
-        operator = OperatorProcess(cluster, name=name, settings=settings)
+        operator = OperatorProcess(cluster, name=name, settings={"log_level": "DEBUG", **settings})
         operators.append(operator)
         return operator.start(wait=wait)
 

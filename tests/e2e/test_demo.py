@@ -1,6 +1,8 @@
 """The demo as people run it."""
 
 import asyncio
+import base64
+import json
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 
 from pierhead_sandbox.demo.claims import Claim
 from repository_files import ROOT
+from support.canary import Traces
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -41,6 +44,7 @@ async def test_everything_it_claims_holds_and_it_stays_up_until_it_is_told() -> 
             subprocess.run, ["sh", "-c", command], capture_output=True, text=True, check=True
         )
         assert looked.stdout.split() == ["deployment.apps/shop", "shop"]
+        assert await asyncio.to_thread(_leaks, Path(environment).parent, environment, text) == {}
 
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(30):
@@ -53,6 +57,21 @@ async def test_everything_it_claims_holds_and_it_stays_up_until_it_is_told() -> 
     folder = Path(environment).parent
     assert not folder.exists()
     assert [command for command in _commands() if str(folder) in command] == []
+
+
+def _leaks(folder: Path, environment: str, said: str) -> dict[str, list[str]]:
+    """Where the shop's password is, beside its Secret: in what was said, a log, or an object."""
+    look = "kubectl get secret shop-db -n shop -o json; kubectl get synced,deploy,events -A -o json"
+    found = subprocess.run(
+        ["sh", "-c", f". {environment} && {look}"], capture_output=True, text=True, check=True
+    ).stdout
+    secret, end = json.JSONDecoder().raw_decode(found)
+    password = base64.b64decode(secret["data"]["DB_PASSWORD"])
+    logs = {path.name: path.read_text(errors="replace") for path in folder.glob("*.log")}
+    assert "operator.log" in logs
+    places = {**logs, "said": said, "objects": found[end:], "metadata": json.dumps(secret["metadata"])}
+    traces = Traces([password], keys=["DB_PASSWORD"])
+    return {name: forms for name, text in places.items() if (forms := traces.found_in(text))}
 
 
 def _commands() -> Iterator[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ class CommandLine:
         self._group = group
         self._environment = {**environment, "HOME": str(home)}
         self._namespace = namespace
+        self._said: list[str] = []
+
+    def sinks(self) -> Iterator[tuple[str, str]]:
+        """What was printed, where no secret value may be."""
+        yield "command", "\n".join(self._said)
 
     async def __call__(self, *arguments: str, given: str = "", cluster: bool = True) -> Done:
         place = ("--namespace", self._namespace) if cluster else ()
@@ -50,4 +56,5 @@ class CommandLine:
             stderr=asyncio.subprocess.PIPE,
         )
         output, errors = await process.communicate(given.encode())
+        self._said += [output.decode(), errors.decode()]
         return Done(process.returncode or 0, output.decode(), errors.decode())

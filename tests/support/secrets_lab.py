@@ -6,8 +6,9 @@ Everything runs in the test's process, on its event loop; the API server and AWS
 import asyncio
 import base64
 import contextlib
+import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from pierhead.engine.controller import Controller
 from pierhead.engine.metrics import Metrics
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.client import Client
-from pierhead.kube.resources import DEPLOYMENTS, SECRETS, SYNCED_SECRETS, ResourceType
+from pierhead.kube.resources import DEPLOYMENTS, EVENTS, SECRETS, SYNCED_SECRETS, ResourceType
 from pierhead.kube.store import KindStore
 from pierhead.kube.transport import Answer, Call, Transport
 from pierhead.kube.watch import Watch
@@ -28,6 +29,7 @@ from pierhead.secrets.reconcile import SyncedSecretReconciler
 from pierhead.settings import Settings
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
+from support.canary import marked, unmarked
 from support.objects import credentials_of
 
 REGION = "us-east-1"
@@ -143,10 +145,33 @@ class Lab:
         self.operators.append(operator)
         return operator
 
+    def sinks(self) -> Iterator[tuple[str, str]]:
+        """Where a value must not be, beside logs and the audit log: name and text."""
+        for operator in self.operators:
+            yield "Events", repr(operator.events.told)
+            yield "metrics", operator.metrics.exposition().decode()
+        for resource in (SYNCED_SECRETS, SECRETS, DEPLOYMENTS, EVENTS):
+            for obj in self.sandbox.api.json("GET", resource.path(self.namespace))["items"]:
+                if resource is SECRETS:
+                    obj.pop("data", None)
+                yield f"{resource.kind} {obj['metadata']['name']}", json.dumps(obj)
+
+    def keys_seen(self) -> set[str]:
+        """Keys of the Secrets that are there now."""
+        return {
+            key for (kind, _), obj in self._seen.items() if kind == "Secret" for key in obj.get("data") or {}
+        }
+
     # What a person does.
 
-    def secret(self, name: str, value: str | bytes) -> str:
-        """Puts a value into Secrets Manager, new or rotated; returns the version id."""
+    def secret(self, name: str, value: str | bytes, *, mark: bool = True) -> str:
+        """Puts a value into Secrets Manager, new or rotated; returns the version id.
+
+        It gets a mark to be traced by, which `values` and `holds` take off again; bytes stay as they are, and
+        without `mark` what each character of matters.
+        """
+        if mark:
+            value = marked(value)
         kind = "SecretString" if isinstance(value, str) else "SecretBinary"
         secret_id = self.aws_name(name)
         try:
@@ -256,7 +281,9 @@ class Lab:
 
     async def holds(self, name: str, within: float = 45, **data: str | bytes) -> Object:
         """The Secret once it has exactly these values."""
-        wanted = {key: value.encode() if isinstance(value, str) else value for key, value in data.items()}
+        wanted = {
+            key: unmarked(value.encode() if isinstance(value, str) else value) for key, value in data.items()
+        }
         found: Object = await self.until(
             SECRETS, name, lambda obj: obj if obj and values(obj) == wanted else None, within
         )
@@ -334,7 +361,8 @@ class RecordedEvents:
 
 
 def values(secret: Object) -> dict[str, bytes]:
-    return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+    """What a Secret holds, without the mark of `Lab.secret`."""
+    return {key: unmarked(base64.b64decode(value)) for key, value in (secret.get("data") or {}).items()}
 
 
 def condition(obj: Object, condition_type: str) -> Object | None:

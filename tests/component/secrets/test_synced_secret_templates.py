@@ -76,7 +76,7 @@ async def test_pem_and_pkcs12_become_tls_secrets(lab: Lab) -> None:
     parts = pem_parts()
     lab.secret("bundle", parts["chain"] + parts["key"])
     lab.secret("store", pkcs12_of("changeit"))
-    lab.secret("password", "changeit")
+    lab.secret("password", "changeit", mark=False)
     tls = {"target": {"type": "kubernetes.io/tls"}}
     await lab.synced_secret(
         "pem",
