@@ -210,19 +210,24 @@ async def laboratory(settings: Mapping[str, Any] | None = None) -> AsyncIterator
     with await asyncio.to_thread(Sandbox.start) as sandbox:
         say("the control plane is up")
         await asyncio.to_thread(install, sandbox)
-        credentials = Credentials(
-            server=sandbox.server,
-            ca_file=sandbox.ca_file,
-            client_cert_file=sandbox.client_cert,
-            client_key_file=sandbox.client_key,
-        )
-        client = await Client.connect(credentials, connections=CONNECTIONS, user_agent="pierhead-bench")
+        client = await connect(sandbox, "pierhead-bench")
         for namespace in (NAMESPACE, LIMIT_NAMESPACE):
             await asyncio.to_thread(sandbox.create_namespace, namespace)
         try:
             yield Lab(sandbox, client, OperatorProcess(sandbox, settings=settings))
         finally:
             await client.close()
+
+
+async def connect(sandbox: Sandbox, user_agent: str, **options: Any) -> Client:
+    """A client with all rights; `options` are those of `Client.connect`."""
+    credentials = Credentials(
+        server=sandbox.server,
+        ca_file=sandbox.ca_file,
+        client_cert_file=sandbox.client_cert,
+        client_key_file=sandbox.client_key,
+    )
+    return await Client.connect(credentials, connections=CONNECTIONS, user_agent=user_agent, **options)
 
 
 @asynccontextmanager

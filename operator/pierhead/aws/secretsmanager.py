@@ -34,7 +34,7 @@ VISIBLE_AFTER_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 """Pauses between reads for a version that is not seen yet: Secrets Manager is eventually consistent."""
 
 # Half of AWS's quota for BatchGetSecretValue (100 calls a second) and a share of that for the others.
-_BATCHES_PER_SECOND: Final = 50.0
+BATCHES_PER_SECOND: Final = 50.0
 _GETS_PER_SECOND: Final = 200.0
 _PAGES: Final = 2 * BATCH_SIZE
 """Most pages of one batch: a page may be empty and still not be the last."""
@@ -84,7 +84,7 @@ class SecretReader:
         *,
         clock: Callable[[], float],
         window: float = WINDOW_SECONDS,
-        batches_per_second: float = _BATCHES_PER_SECOND,
+        batches_per_second: float = BATCHES_PER_SECOND,
         gets_per_second: float = _GETS_PER_SECOND,
         wanted: Callable[[str], bool] = lambda _secret_id: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -58,6 +58,8 @@ class Controller:
         self._cache = ObjectCache()
         own_metrics = metrics.controller(self.kind.kind, workers)
         self._queue: WorkQueue[ObjectKey] = WorkQueue(clock=clock, random=self._random, metrics=own_metrics)
+        if self._expecting is not None:
+            self._expecting.hurry_with(self._queue.hurry)
         self._worker = Worker(
             reconciler,
             store,
@@ -83,6 +85,11 @@ class Controller:
     def synced(self) -> bool:
         """Whether the first complete list is in."""
         return self._synced
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key waits for a worker and none is being reconciled."""
+        return not len(self._queue) and not any(True for _ in self._queue.running_since)
 
     def register(self, registry: kopf.OperatorRegistry) -> None:
         """Makes kopf tell us what happens to the objects of the kind."""

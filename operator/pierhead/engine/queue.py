@@ -138,6 +138,12 @@ class WorkQueue(Generic[Key]):
         elif priority < lane:
             self._put(key, priority, self._lanes[lane].pop(key))
 
+    def hurry(self, key: Key) -> None:
+        """Makes a key that waits the next of its priority; does nothing to any other."""
+        lane = self._lane_of.get(key)
+        if lane is not None:
+            self._lanes[lane].move_to_end(key, last=False)
+
     def add_after(self, key: Key, delay: float, priority: Priority = Priority.RETRY) -> None:
         """Makes the key due in `delay` seconds, unless it is due earlier already."""
         if delay <= 0:

@@ -48,6 +48,10 @@ class Reconciler(Protocol):
 class Expecting(Protocol):
     """A reconciler that hears of an object before its turn, so that objects can share what they read."""
 
+    def hurry_with(self, hurry: Wake) -> None:
+        """Is given what makes a waiting object the next of its priority. Called once, before all else."""
+        ...
+
     def expect(self, key: ObjectKey, obj: Object) -> None:
         """The object is new or has changed, and waits to be reconciled. Cheap; the object may be invalid."""
         ...

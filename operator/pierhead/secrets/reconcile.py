@@ -61,7 +61,8 @@ class SyncedSecretReconciler:
         self._identities = Identities(client, policy, settings)
         self._due = Due(clock=clock)
         self._readers = Readers(
-            SecretReader(sessions, clock=clock, wanted=self._due.wanted), ParameterReader(sessions)
+            SecretReader(sessions, clock=clock, wanted=self._due.wanted),
+            ParameterReader(sessions, clock=clock, wanted=self._due.wanted),
         )
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(client, self._targets, now=now)
@@ -84,8 +85,12 @@ class SyncedSecretReconciler:
 
     async def start(self, wake: Wake) -> None:
         """Watches our Secrets' metadata. Raises ReconcileError when that cannot be had."""
-        self._due.start(wake, self._readers.secrets.sweep)
-        self._refreshes.start(self._due.wake)
+
+        def come_due(key: ObjectKey) -> None:
+            self._due.add(key)
+            wake(key)
+
+        self._refreshes.start(come_due)
         self._restarter.start(wake)
         await self._targets.start(wake)
 
@@ -95,6 +100,10 @@ class SyncedSecretReconciler:
         await self._restarter.stop()
         await self._targets.stop()
         await self._readers.close()
+
+    def hurry_with(self, hurry: Wake) -> None:
+        """Takes what lets objects go next whose answers are there."""
+        self._due.start(hurry, self._readers.sweep)
 
     def expect(self, key: ObjectKey, obj: Object) -> None:
         """Hears of what is going to be read and restarted, so that one answer, or rollout, serves all."""

@@ -267,3 +267,15 @@ async def test_closing_ends_every_get_even_while_keys_wait() -> None:
     queue.add("a")
     with pytest.raises(QueueClosed):
         await queue.get()
+
+
+@virtual_time
+async def test_a_key_that_is_hurried_is_the_next_of_its_priority_and_no_other() -> None:
+    queue = WorkQueue[str](clock=now, random=Random(0))
+    for key in ("a", "b", "c"):
+        queue.add(key, Priority.EVENT)
+    queue.add("late", Priority.RETRY)
+    for key in ("c", "late", "unknown"):
+        queue.hurry(key)
+
+    assert [queue.get_nowait() for _ in range(5)] == ["c", "a", "b", "late", None]

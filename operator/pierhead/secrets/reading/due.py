@@ -18,7 +18,7 @@ class Due:
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._wake: Wake = lambda _key: None
+        self._hurry: Wake = lambda _key: None
         self._sweep: Callable[[], None] = lambda: None
         self._names: dict[ObjectKey, tuple[str, ...]] = {}
         self._since: dict[ObjectKey, float] = {}
@@ -26,9 +26,9 @@ class Due:
         self._by_name: dict[str, set[ObjectKey]] = {}
         self._told: set[str] = set()
 
-    def start(self, wake: Wake, sweep: Callable[[], None]) -> None:
-        """`wake` wakes an object, `sweep` drops the answers that nobody is due for any more."""
-        self._wake = wake
+    def start(self, hurry: Wake, sweep: Callable[[], None]) -> None:
+        """`hurry` lets an object go next, `sweep` drops the answers that nobody is due for any more."""
+        self._hurry = hurry
         self._sweep = sweep
 
     def learn(self, key: ObjectKey, obj: Object) -> None:
@@ -44,11 +44,6 @@ class Due:
         for name in self._names.get(key, ()):
             self._by_name.setdefault(name, set()).add(key)
 
-    def wake(self, key: ObjectKey) -> None:
-        """The object is due since now, and is to be reconciled."""
-        self.add(key)
-        self._wake(key)
-
     def begin(self, key: ObjectKey) -> float:
         """A pass over the object begins; the moment since which it is due."""
         if key not in self._since:
@@ -63,7 +58,7 @@ class Due:
             if waiting and name not in self._told:
                 self._told.add(name)
                 for other in waiting:
-                    self._wake(other)
+                    self._hurry(other)
 
     def end(self, key: ObjectKey) -> None:
         """The pass over the object is over."""

@@ -5,6 +5,7 @@ that passes is raised, one that only somebody else can heal is an answer like an
 """
 
 import asyncio
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ class Readers:
 
     secrets: SecretReader
     parameters: ParameterReader
+
+    def sweep(self) -> None:
+        """Drops the answers that nobody is due for any more."""
+        self.secrets.sweep()
+        self.parameters.sweep()
 
     async def close(self) -> None:
         """Gives up what is under way."""
@@ -60,7 +66,10 @@ async def _is_gone(readers: Readers, who: Access, kind: Kind, name: str) -> bool
     if kind == "secret":
         return await readers.secrets.is_gone(who.identity, who.region, name)
     try:
-        await readers.parameters.read(who.identity, who.region, without_selector(name))
+        # By a call of its own, as what is held says nothing new.
+        await readers.parameters.read(
+            who.identity, who.region, without_selector(name), not_before=math.inf
+        )
     except NotFound:
         return True
     return False
@@ -92,8 +101,11 @@ async def _secret(readers: Readers, who: Access, reference: Reference, not_befor
     return Version(found.version_id, found.string, found.binary)
 
 
-async def _parameter(readers: Readers, who: Access, reference: Reference, _not_before: float) -> Version:
-    return version_of(await readers.parameters.read(who.identity, who.region, reference.name))
+async def _parameter(readers: Readers, who: Access, reference: Reference, not_before: float) -> Version:
+    found = await readers.parameters.read(
+        who.identity, who.region, reference.name, not_before=not_before
+    )
+    return version_of(found)
 
 
 def version_of(parameter: Parameter) -> Version:

@@ -19,10 +19,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.time = 0.0
-        self.woken: list[ObjectKey] = []
+        self.hurried: list[ObjectKey] = []
         self.sweeps = 0
         self.due = Due(clock=lambda: self.time)
-        self.due.start(self.woken.append, self._sweep)
+        self.due.start(self.hurried.append, self._sweep)
 
     def _sweep(self) -> None:
         self.sweeps += 1
@@ -61,11 +61,11 @@ def test_the_others_that_wait_go_next_once_there_is_an_answer() -> None:
         bench.due.learn(key, obj("s") if key != C else obj("t"))
     bench.due.begin(A)
     bench.due.served(A)
-    assert bench.woken == [B]
+    assert bench.hurried == [B]
     bench.due.begin(B)
     bench.due.served(B)
 
-    assert bench.woken == [B]
+    assert bench.hurried == [B]
 
 
 def test_a_pass_wants_answers_since_its_object_was_due() -> None:
@@ -75,7 +75,7 @@ def test_a_pass_wants_answers_since_its_object_was_due() -> None:
     bench.time = 9
     assert bench.due.begin(A) == 5
     bench.time = 10
-    bench.due.wake(A)
+    bench.due.add(A)
     bench.due.end(A)
     assert bench.due.wanted("s")
     bench.time = 12
