@@ -67,9 +67,7 @@ async def _is_gone(readers: Readers, who: Access, kind: Kind, name: str) -> bool
         return await readers.secrets.is_gone(who.identity, who.region, name)
     try:
         # By a call of its own, as what is held says nothing new.
-        await readers.parameters.read(
-            who.identity, who.region, without_selector(name), not_before=math.inf
-        )
+        await readers.parameters.read(who.identity, who.region, without_selector(name), not_before=math.inf)
     except NotFound:
         return True
     return False
@@ -102,9 +100,7 @@ async def _secret(readers: Readers, who: Access, reference: Reference, not_befor
 
 
 async def _parameter(readers: Readers, who: Access, reference: Reference, not_before: float) -> Version:
-    found = await readers.parameters.read(
-        who.identity, who.region, reference.name, not_before=not_before
-    )
+    found = await readers.parameters.read(who.identity, who.region, reference.name, not_before=not_before)
     return version_of(found)
 
 
