@@ -5,20 +5,23 @@ any two of them leads to the same end. What has to be restarted follows from the
 the status has it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
 
+from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Resource
 from pierhead.kube.client import Client
 from pierhead.secrets import report
-from pierhead.secrets.decide import Decision, Live, secret_type
+from pierhead.secrets.decide import Decision, Live
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.sources import Source
 from pierhead.secrets.restarts.finding import find
 from pierhead.secrets.restarts.plan import renewed
+from pierhead.secrets.writing.form import Form
 from pierhead.secrets.writing.target import Targets
+from pierhead.secrets.writing.types import fault_of
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +49,7 @@ class Actor:
         """
         name, key_count = target_name(resource, spec), stored.key_count or 0
         if live is None or decision.action == "Write":
-            live, key_count = await self._write(resource, spec, decision, live)
+            live, key_count = await self._write(resource, spec, stored, decision, live)
         restarts = stored.restarts
         if decision.restart:
             found = await find(self._client, resource.key.namespace, spec.restart or (), name)
@@ -59,7 +62,7 @@ class Actor:
             stored,
             sources,
             decision,
-            target=report.target_of(name, secret_type(spec), live),
+            target=report.target_of(name, Form.of(spec), live),
             key_count=key_count,
             restarts=restarts,
         )
@@ -70,20 +73,40 @@ class Actor:
         _log.info("secret deleted with its sources", object=str(resource.key))
 
     async def _write(
-        self, resource: Resource, spec: SyncedSecretSpec, decision: Decision, live: Live | None
+        self,
+        resource: Resource,
+        spec: SyncedSecretSpec,
+        stored: SyncedSecretStatus,
+        decision: Decision,
+        live: Live | None,
     ) -> tuple[Live, int]:
         """The Secret after the write, and its number of keys."""
-        name, data = target_name(resource, spec), dict(decision.data)
-        if live is not None and live.ours and (decision.retained or decision.retained_rest):
-            present = await self._targets.values(resource, name, live)
+        name, form, data = target_name(resource, spec), Form.of(spec), dict(decision.data)
+        if decision.retained or decision.retained_rest:
+            present = await self._present(resource, stored, name, live)
             for key in present.keys() - data.keys():
                 if decision.retained_rest or key in decision.retained:
                     data[key] = present[key]
+        fault = fault_of(form.type, data)
+        if fault is not None:
+            raise Invalid(fault.message, reason=fault.reason)
         written = await self._targets.write(
-            resource, name, secret_type=secret_type(spec), data=data, marker=decision.marker or "", live=live
+            resource, name, form=form, data=data, marker=decision.marker or "", live=live
         )
         _log.info("secret written", object=str(resource.key), keys=len(data), versions=decision.marker)
         return written, len(data)
+
+    async def _present(
+        self, resource: Resource, stored: SyncedSecretStatus, name: str, live: Live | None
+    ) -> Mapping[str, bytes]:
+        """What the Secret holds now, or its predecessor of another name."""
+        if live is not None:
+            return await self._targets.values(resource, name, live) if live.ours else {}
+        former = stored.target.name if stored.target is not None else name
+        before = await self._targets.observe(resource, former) if former != name else None
+        if before is None or not before.ours:
+            return {}
+        return await self._targets.values(resource, former, before)
 
     async def _remove_former(self, resource: Resource, name: str) -> None:
         former = await self._targets.observe(resource, name)

@@ -13,9 +13,9 @@ from typing import Literal
 
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.model.target import DEFAULT_TYPE
 from pierhead.secrets.model.template import Template
 from pierhead.secrets.reading.sources import Source
+from pierhead.secrets.writing.form import Form
 
 Action = Literal["Write", "Keep", "Leave", "Delete"]
 
@@ -180,19 +180,14 @@ def _may_lack(source: Source) -> bool:
 
 def _as_written(spec: SyncedSecretSpec, live: Live | None, stored: SyncedSecretStatus) -> bool:
     """Whether the Secret is the one the status tells of, as nobody has touched it since."""
-    target = stored.target
+    target, form = stored.target, Form.of(spec)
     return (
         live is not None
         and live.ours
         and target is not None
         and (target.uid, target.resource_version) == (live.uid, live.resource_version)
-        and target.type == secret_type(spec)
+        and (target.type, target.form) == (form.type, form.digest)
     )
-
-
-def secret_type(spec: SyncedSecretSpec) -> str:
-    """The type the Secret has to have."""
-    return (spec.target.type if spec.target else None) or DEFAULT_TYPE
 
 
 def _summary(faults: Sequence[tuple[Source, Fault]]) -> Fault:

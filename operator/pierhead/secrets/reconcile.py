@@ -38,6 +38,7 @@ from pierhead.secrets.reading.sources import collect
 from pierhead.secrets.restarts.plan import answered
 from pierhead.secrets.restarts.restarter import Restarter
 from pierhead.secrets.templates.render import parsed, through
+from pierhead.secrets.writing.refusals import refused
 from pierhead.secrets.writing.target import Targets
 from pierhead.settings import Settings
 
@@ -173,15 +174,15 @@ class SyncedSecretReconciler:
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, since: float
     ) -> Outcome:
         """A complete pass: reads, decides, acts. `since` is when the object became due."""
+        who = await self._identities.of(spec, resource.key.namespace)
         check(spec, resource.key.namespace, self._policy)
         templates = await parsed(spec.template)
         if isinstance(templates, Fault):
             return self._memory.end(resource, spec, stored, fault=templates)
-        who = await self._identities.of(spec, resource.key.namespace)
         live = await self._targets.observe(resource, target_name(resource, spec))
-        refused = refusal(spec, live)
-        if refused is not None:
-            return self._memory.end(resource, spec, stored, fault=refused)
+        untouchable = refusal(spec, live)
+        if untouchable is not None:
+            return self._memory.end(resource, spec, stored, fault=untouchable)
         answers = await fetch(self._readers, who, references(spec), not_before=since)
         self._due.served(resource.key)
         sources = collect(spec, answers)
@@ -196,6 +197,6 @@ class SyncedSecretReconciler:
         try:
             status = await self._actor.carry_out(resource, spec, stored, sources, decision, live)
         except (Invalid, Denied) as error:
-            fault = Fault("TargetRefused", str(error))
+            fault = refused(error)
             return self._memory.end(resource, spec, report.left(stored, sources), fault=fault)
         return self._memory.end(resource, spec, status, text=report.summary(sources, status.key_count or 0))

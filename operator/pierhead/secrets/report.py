@@ -17,6 +17,7 @@ from pierhead.secrets.model.limits import MESSAGE_LIMIT
 from pierhead.secrets.model.status import ExtractStatus, KeyStatus, RestartStatus, TargetStatus
 from pierhead.secrets.reading.sources import Source
 from pierhead.secrets.restarts.plan import FAILED, ROLLING_OUT, WAITING
+from pierhead.secrets.writing.form import Form
 
 RESTART_FAILED = "RestartFailed"
 RESTART_PENDING = "RestartPending"
@@ -151,9 +152,11 @@ def fields(status: SyncedSecretStatus) -> dict[str, Any]:
     return told
 
 
-def target_of(name: str, secret_type: str, live: Live) -> TargetStatus:
+def target_of(name: str, form: Form, live: Live) -> TargetStatus:
     """The Secret as it is now."""
-    return TargetStatus(name=name, type=secret_type, uid=live.uid, resource_version=live.resource_version)
+    return TargetStatus(
+        name=name, type=form.type, form=form.digest, uid=live.uid, resource_version=live.resource_version
+    )
 
 
 def _keys(sources: Sequence[Source], kept: _VersionOf) -> list[KeyStatus] | None:

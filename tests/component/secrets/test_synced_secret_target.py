@@ -10,6 +10,7 @@ from pierhead.engine.resource import Resource
 from pierhead.kube.resources import CONFIG_MAPS, SECRETS, SYNCED_SECRETS
 from pierhead.kube.store import KindStore
 from pierhead.secrets.decide import Live
+from pierhead.secrets.writing.form import Form
 from pierhead.secrets.writing.target import Targets
 from pierhead_sandbox.aws.protocol import Fault
 from support.objects import config_map
@@ -310,7 +311,7 @@ async def test_a_write_decided_for_one_secret_never_lands_on_another(lab: Lab, t
     stale = Live(uid="11111111-2222-3333-4444-555555555555", resource_version="1", ours=True)
     with pytest.raises(Conflict):
         await Targets(lab.kube).write(
-            resource, "shop-db", secret_type="Opaque", data={"A": b"pw"}, marker="m", live=stale
+            resource, "shop-db", form=Form(), data={"A": b"pw"}, marker="m", live=stale
         )
     found = lab.now(SECRETS, "shop-db")
 

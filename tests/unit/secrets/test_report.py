@@ -18,6 +18,7 @@ from pierhead.secrets.model.limits import (
 )
 from pierhead.secrets.model.status import RestartStatus
 from pierhead.secrets.reading.sources import Source
+from pierhead.secrets.writing.form import Form
 from support.secret_specs import (
     DENIED,
     GONE,
@@ -40,7 +41,7 @@ GO_ON = (
 def written(
     stored: SyncedSecretStatus, sources: tuple[Source, ...], decision: Decision
 ) -> SyncedSecretStatus:
-    target = report.target_of("shop-db", "Opaque", LIVE)
+    target = report.target_of("shop-db", Form(), LIVE)
     return report.written(stored, sources, decision, target=target, key_count=3, restarts=None)
 
 

@@ -69,6 +69,9 @@ class TargetStatus(Stored):
     type: Annotated[str, StringConstraints(max_length=253)]
     """Type."""
 
+    form: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Names the labels and annotations it was asked to have, and whether it can change; absent for none."""
+
     uid: Annotated[str, StringConstraints(max_length=64)]
     """Uid; another one is another Secret."""
 

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from pierhead.engine.outcome import Conflict
+from pierhead.engine.outcome import Conflict, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Object, Resource
 from pierhead.kube.client import Client
@@ -20,6 +20,7 @@ from pierhead.kube.watch_set import WatchKey, WatchSet
 from pierhead.model import FIELD_MANAGER, GROUP
 from pierhead.secrets.decide import Live
 from pierhead.secrets.model import RESOURCE, SyncedSecretStatus
+from pierhead.secrets.writing.form import Form
 from pierhead.secrets.writing.known import KnownSecrets
 
 LABEL: Final = f"{GROUP}/managed-by"
@@ -27,6 +28,19 @@ LABEL: Final = f"{GROUP}/managed-by"
 
 MARKER: Final = f"{GROUP}/versions"
 """Annotation with the marker of the versions a Secret is made of."""
+
+_UNCHANGEABLE: Final = frozenset(
+    {
+        ("type", "FieldValueInvalid"),
+        ("data", "FieldValueForbidden"),
+        ("immutable", "FieldValueForbidden"),
+    }
+)
+
+_NONE_YET: Final = "1"
+"""A version that no object has: an apply that names it makes an object, or fails where there is one."""
+
+_HELD_SECONDS: Final = 30.0
 
 _SELECTOR: Final = f"{LABEL}={RESOURCE.kind}"
 
@@ -96,38 +110,55 @@ class Targets:
         resource: Resource,
         name: str,
         *,
-        secret_type: str,
+        form: Form,
         data: Mapping[str, bytes],
         marker: str,
         live: Live | None,
     ) -> Live:
-        """Makes the Secret hold exactly this. A Secret of ours that cannot be changed is made anew."""
-        body = manifest(resource, name, secret_type=secret_type, data=data, marker=marker)
+        """Makes the Secret hold exactly this. A Secret of ours that cannot be changed is made anew.
+
+        Raises Conflict when it is not the one decided about, Waiting while finalizers hold one that has
+        to go.
+        """
+        body = manifest(resource, name, form=form, data=data, marker=marker)
         try:
             written = await self._apply(body, live)
         except Rejected as error:
             if live is None or not live.ours or not _unchangeable(error):
                 raise
-            await self.delete(resource, name, live)
-            written = await self._apply(body, None)
+            written = await self._anew(resource, body, live)
         surplus = surplus_keys(written["metadata"], data.keys())
-        if surplus:
+        if surplus and form.immutable:
+            written = await self._anew(resource, body, self._known.read(written).live(resource.uid))
+        elif surplus:
             written = await self._remove_keys(written, surplus)
         return self._known.observe(written).live(resource.uid)
 
-    async def delete(self, resource: Resource, name: str, live: Live) -> None:
-        """Deletes the Secret, if it still is that one."""
+    async def delete(self, resource: Resource, name: str, live: Live) -> bool:
+        """Deletes the Secret, if it still is that one; whether it is gone, and not held by finalizers."""
         try:
-            await self._client.delete(SECRETS, name, resource.key.namespace, uid=live.uid)
+            gone = await self._client.delete(SECRETS, name, resource.key.namespace, uid=live.uid)
         except Conflict409:
             self._known.forget(resource.key.namespace, name)
             raise
-        self._known.remove(resource.key.namespace, name, live.uid)
+        if gone:
+            self._known.remove(resource.key.namespace, name, live.uid)
+        return gone
+
+    async def _anew(self, resource: Resource, body: Object, live: Live) -> Object:
+        name = body["metadata"]["name"]
+        if not await self.delete(resource, name, live):
+            raise Waiting(
+                f"Secret {name} has to be made anew, and finalizers of others hold it",
+                after=_HELD_SECONDS,
+                reason="TargetTerminating",
+            )
+        return await self._apply(body, None)
 
     async def _apply(self, body: Object, live: Live | None) -> Object:
         metadata = body["metadata"]
-        if live is not None:
-            body = {**body, "metadata": {**metadata, "uid": live.uid}}
+        precondition = {"resourceVersion": _NONE_YET} if live is None else {"uid": live.uid}
+        body = {**body, "metadata": {**metadata, **precondition}}
         try:
             answer = await self._client.apply_answer(SECRETS, body, metadata_only=True)
         except (Conflict409, Rejected) as error:
@@ -155,18 +186,17 @@ class Targets:
                 self._wake(owner)
 
 
-def manifest(
-    resource: Resource, name: str, *, secret_type: str, data: Mapping[str, bytes], marker: str
-) -> Object:
+def manifest(resource: Resource, name: str, *, form: Form, data: Mapping[str, bytes], marker: str) -> Object:
     """The Secret as it is applied."""
+    fixed = {"immutable": True} if form.immutable else {}
     return {
         "apiVersion": SECRETS.api_version,
         "kind": SECRETS.kind,
         "metadata": {
             "name": name,
             "namespace": resource.key.namespace,
-            "labels": {LABEL: RESOURCE.kind},
-            "annotations": {MARKER: marker},
+            "labels": {**form.labels, LABEL: RESOURCE.kind},
+            "annotations": {**form.annotations, MARKER: marker},
             "ownerReferences": [
                 {
                     "apiVersion": RESOURCE.reference.api_version,
@@ -177,15 +207,16 @@ def manifest(
                 }
             ],
         },
-        "type": secret_type,
+        "type": form.type,
+        **fixed,
         "data": {key: base64.b64encode(value).decode() for key, value in sorted(data.items())},
     }
 
 
 def _unchangeable(error: Rejected) -> bool:
-    """Whether all that is wrong is a type, or the data of an immutable Secret, that cannot be changed."""
+    """Whether all that is wrong is a type, or an immutable Secret, that cannot be changed."""
     faults = {(cause.field, cause.reason) for cause in error.causes}
-    return bool(faults) and faults <= {("type", "FieldValueInvalid"), ("data", "FieldValueForbidden")}
+    return bool(faults) and faults <= _UNCHANGEABLE
 
 
 def surplus_keys(metadata: Mapping[str, Any], ours: Collection[str]) -> list[str]:

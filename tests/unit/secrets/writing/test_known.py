@@ -3,6 +3,7 @@
 from typing import Any
 
 from pierhead.engine.resource import ObjectKey
+from pierhead.secrets.writing.form import Form
 from pierhead.secrets.writing.known import KnownSecrets
 from pierhead.secrets.writing.target import MARKER, manifest, surplus_keys
 from support.secret_specs import resource_of
@@ -82,7 +83,7 @@ def test_ownership_is_a_matter_of_uid() -> None:
 
 
 def test_the_manifest_names_its_owner_and_its_versions() -> None:
-    made = manifest(resource_of(), "s", secret_type="Opaque", data={"B": b"\xff", "A": b"x"}, marker="m")
+    made = manifest(resource_of(), "s", form=Form(), data={"B": b"\xff", "A": b"x"}, marker="m")
 
     assert made["data"] == {"A": "eA==", "B": "/w=="}
     assert made["metadata"]["annotations"] == {MARKER: "m"}
