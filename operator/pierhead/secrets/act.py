@@ -12,12 +12,10 @@ import structlog
 
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Resource
-from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.decide import Decision, Live
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.sources import Source
-from pierhead.secrets.restarts.finding import find
 from pierhead.secrets.restarts.plan import renewed
 from pierhead.secrets.writing.form import Form
 from pierhead.secrets.writing.target import Targets
@@ -29,8 +27,7 @@ _log = structlog.get_logger(__name__)
 class Actor:
     """Writes Secrets and says which workloads have to be restarted for it."""
 
-    def __init__(self, client: Client, targets: Targets, *, now: Callable[[], datetime]) -> None:
-        self._client = client
+    def __init__(self, targets: Targets, *, now: Callable[[], datetime]) -> None:
         self._targets = targets
         self._now = now
 
@@ -52,8 +49,7 @@ class Actor:
             live, key_count = await self._write(resource, spec, stored, decision, live)
         restarts = stored.restarts
         if decision.restart:
-            found = await find(self._client, resource.key.namespace, spec.restart or (), name)
-            restarts = renewed(stored.restarts, found, now=self._now())
+            restarts = renewed(stored.restarts, spec.restart or (), now=self._now())
         # Not by the status alone: it may have been lost between the write of a Secret and its report.
         former = {stored.target.name} if stored.target is not None else set()
         for other in sorted({*former, *self._targets.others(resource, name)} - {name}):

@@ -66,7 +66,7 @@ class SyncedSecretReconciler:
             ParameterReader(sessions, clock=clock, wanted=self._due.wanted),
         )
         self._targets = Targets(client, settings.watch_namespaces)
-        self._actor = Actor(client, self._targets, now=now)
+        self._actor = Actor(self._targets, now=now)
         self._restarter = Restarter(client, settings, clock=clock, now=now)
         self._refreshes = Refreshes[ObjectKey](
             clock=clock,

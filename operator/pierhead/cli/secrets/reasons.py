@@ -132,8 +132,17 @@ def _target(obj: Object, around: Around) -> Iterator[Finding]:
 
 
 def _restarts(obj: Object) -> Iterator[Finding]:
-    for one in (obj.get("status") or {}).get("restartsPending") or ():
-        yield Finding("Restart", "note", f"{one.get('kind')} {one.get('name')} {one.get('message')}")
+    for one in (obj.get("status") or {}).get("restarts") or ():
+        failed = one.get("phase") == "Failed"
+        text = f"{one.get('kind')} {one.get('name')} {one.get('message') or 'is rolling out'}"
+        yield Finding(
+            "Restart",
+            "bad" if failed else "note",
+            text,
+            "heal it or the values; the annotation pierhead.dev/reconcile-at lets the others go on"
+            if failed
+            else "",
+        )
 
 
 def _reads(obj: Object, around: Around) -> Iterator[Finding]:

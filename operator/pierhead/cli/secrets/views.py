@@ -36,7 +36,7 @@ def summary(obj: Object, *, interval: str, now: datetime) -> dict[str, Any]:
         "lastRead": last_read(obj, interval=interval, now=now),
         "stale": condition(obj, STALE).get("status") == "True",
         "suspended": bool((obj.get("spec") or {}).get("suspend")),
-        "restartsPending": len(status.get("restartsPending") or ()),
+        "restarts": len(status.get("restarts") or ()),
         "current": is_current(obj),
     }
 

@@ -6,9 +6,7 @@ and only when the values have changed.
 
 from collections.abc import Mapping, Sequence
 
-from pierhead.engine.outcome import Invalid
 from pierhead.kube.client import Client
-from pierhead.secrets.model.limits import MOST_RESTARTS
 from pierhead.secrets.model.restart import Workload
 from pierhead.secrets.restarts.workloads import KINDS, mentions
 
@@ -18,27 +16,17 @@ _PAGE = 100
 async def find(
     client: Client, namespace: str, lines: Sequence[Workload], secret: str
 ) -> list[tuple[str, str]]:
-    """Kind and name of each workload, those that are named first.
+    """Kind and name of each workload that a line without a name means.
 
-    Raises Invalid when they are too many, or their labels cannot be labels, Denied where they may not be
-    listed, and what passes.
+    Raises Invalid where labels cannot be labels, Denied where workloads may not be listed, and what passes.
     """
-    found: dict[tuple[str, str], None] = {
-        (line.kind, line.name): None for line in lines if line.kind and line.name
-    }
+    found: dict[tuple[str, str], None] = {}
     for line in lines:
         if line.name is not None:
             continue
         for kind in [line.kind] if line.kind else KINDS:
             for name in await _listed(client, namespace, kind, line, secret):
                 found[kind, name] = None
-    if len(found) > MOST_RESTARTS:
-        raise Invalid(
-            f"finds {len(found)} workloads, and at most {MOST_RESTARTS} are restarted for one SyncedSecret; "
-            "none was restarted",
-            reason="TooManyWorkloads",
-            field="spec.restart",
-        )
     return list(found)
 
 

@@ -21,6 +21,9 @@ WAITING: Final = "Waiting"
 ROLLING_OUT: Final = "RollingOut"
 FAILED: Final = "Failed"
 
+TO_FIND: Final = ("Workloads", "*")
+"""Kind and name of the entry for workloads that are still to be found."""
+
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -39,28 +42,31 @@ class WorkloadKey:
 Restarts = list[RestartStatus] | None
 
 
-def renewed(
-    stored: Sequence[RestartStatus] | None, workloads: Iterable[tuple[str, str]], *, now: datetime
-) -> Restarts:
+def renewed(stored: Sequence[RestartStatus] | None, lines: Sequence[Workload], *, now: datetime) -> Restarts:
     """The restarts after a change of values: all workloads, each from the first change that is still open.
 
-    A workload whose rollout failed is restarted all the same: the new values may be what it lacked.
+    Lines without a name become one entry for the workloads that are to be found. A workload whose rollout
+    failed is restarted all the same: the new values may be what it lacked.
     """
-    before = {(one.kind, one.name): one for one in stored or ()}
-    found = []
-    for kind, name in workloads:
-        old = before.get((kind, name))
-        waits = old is not None and old.phase == WAITING
-        found.append(
-            RestartStatus(
-                kind=kind,
-                name=name,
-                phase=WAITING,
-                since=old.since if old is not None and waits else now.astimezone(UTC).strftime(_TIME),
-                despite_failure=(old is not None and (old.phase == FAILED or old.despite_failure)) or None,
-            )
+    since = now.astimezone(UTC).strftime(_TIME)
+    found: dict[tuple[str, str], RestartStatus] = {
+        (line.kind, line.name): RestartStatus(kind=line.kind, name=line.name, phase=WAITING, since=since)
+        for line in lines
+        if line.kind and line.name
+    }
+    if any(line.name is None for line in lines):
+        found[TO_FIND] = RestartStatus(kind=TO_FIND[0], name=TO_FIND[1], phase=WAITING, since=since)
+    for one in stored or ():
+        if not named(one, lines):
+            continue
+        found[one.kind, one.name] = RestartStatus(
+            kind=one.kind,
+            name=one.name,
+            phase=WAITING,
+            since=one.since if one.phase == WAITING else since,
+            despite_failure=True if one.phase == FAILED else one.despite_failure,
         )
-    return found or None
+    return list(found.values()) or None
 
 
 def answered(
@@ -84,10 +90,11 @@ def answered(
 
 def named(restart: RestartStatus, lines: Iterable[Workload]) -> bool:
     """Whether the spec still asks for this restart, as far as names tell: others were found by a line."""
+    kind = restart.kind
     return any(
-        (line.kind, line.name) == (restart.kind, restart.name)
+        (line.kind, line.name) == (kind, restart.name)
         if line.name is not None
-        else line.kind in {None, restart.kind}
+        else kind == TO_FIND[0] or line.kind in {None, kind}
         for line in lines
     )
 

@@ -23,11 +23,14 @@ from pierhead.kube.health import health_of
 from pierhead.kube.health_facts import Health, HealthStatus, value
 from pierhead.kube.resources import CRON_JOBS, DEPLOYMENTS
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.model.limits import MOST_RESTARTS
 from pierhead.secrets.model.status import RestartStatus
 from pierhead.secrets.restarts.claims import Claim, Claims
+from pierhead.secrets.restarts.finding import find
 from pierhead.secrets.restarts.plan import (
     FAILED,
     ROLLING_OUT,
+    TO_FIND,
     WAITING,
     Restarts,
     Surroundings,
@@ -125,10 +128,13 @@ class Restarter:
         if not found:
             return Attended(None)
         times = [SAFETY_SECONDS]
+        if WorkloadKey(key.namespace, *TO_FIND) in found:
+            await self._find(key, spec, status, found, times)
+            self._claim(key, marker, found)
         for workload in [one for one in found if found[one].phase != WAITING]:
             after = await self._judge(resource, workload, found[workload], times)
             self._put(key, marker, found, workload, after)
-        for workload in [one for one in found if found[one].phase == WAITING]:
+        for workload in [one for one in found if found[one].phase == WAITING and one.name != TO_FIND[1]]:
             after = await self._go_on(resource, spec, workload, found, times)
             self._put(key, marker, found, workload, after)
         return Attended(list(found.values()) or None, min(times) if found else None)
@@ -150,6 +156,37 @@ class Restarter:
 
     def _claim(self, key: ObjectKey, marker: str, found: Mapping[WorkloadKey, RestartStatus]) -> None:
         self._drop(self._claims.claim(key, Claim(marker, dict(found))))
+
+    async def _find(
+        self,
+        key: ObjectKey,
+        spec: SyncedSecretSpec,
+        status: SyncedSecretStatus,
+        found: dict[WorkloadKey, RestartStatus],
+        times: list[float],
+    ) -> None:
+        """Puts the workloads that lines without a name mean in the place of the entry for them."""
+        here = WorkloadKey(key.namespace, *TO_FIND)
+        entry, secret = found[here], status.target.name if status.target is not None else key.name
+        try:
+            workloads = await find(self._client, key.namespace, spec.restart or (), secret)
+        except ReconcileError as error:
+            found[here] = _waiting(entry, f"cannot be found: {error}")
+            times.append(SAFETY_SECONDS if error.terminal else RETRY_SECONDS)
+            return
+        new = [
+            one for kind, name in workloads if (one := WorkloadKey(key.namespace, kind, name)) not in found
+        ]
+        if len(found) - 1 + len(new) > MOST_RESTARTS:
+            found[here] = _waiting(
+                entry,
+                f"are too many: {len(workloads)} are found, and {MOST_RESTARTS} can be restarted for one "
+                "SyncedSecret; name fewer in spec.restart",
+            )
+            return
+        del found[here]
+        for one in new:
+            found[one] = entry.model_copy(update={"kind": one.kind, "name": one.name, "message": None})
 
     async def _go_on(
         self,

@@ -79,7 +79,7 @@ def test_a_line_of_status_has_what_scripts_rely_on() -> None:
         "lastRead": {"within": 3600.0},
         "stale": False,
         "suspended": False,
-        "restartsPending": 0,
+        "restarts": 0,
         "current": True,
     }
     assert views.versions_cell(entry) == "11111111"
@@ -150,9 +150,7 @@ def test_what_is_not_looked_at_suspended_stale_or_waiting_is_told() -> None:
     stale = {"type": "Stale", "status": "True", "reason": "ReadsFail", "message": "for more than 3h"}
     event = {"eventTime": "2026-11-23T11:00:00Z", "reason": "AccessDenied", "message": "no"}
     pending = [{"kind": "Deployment", "name": "shop", "message": "is paused"}]
-    obj = synced(
-        "False", conditions=[stale], observedGeneration=0, spec={"suspend": True}, restartsPending=pending
-    )
+    obj = synced("False", conditions=[stale], observedGeneration=0, spec={"suspend": True}, restarts=pending)
     found = told(obj, event=event)
 
     assert found["Age"] == ("bad", "for more than 3h", "")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pierhead.kube.health_facts import Health, HealthStatus
+from pierhead.secrets.model.restart import Workload
 from pierhead.secrets.model.status import RestartStatus
 from pierhead.secrets.restarts.plan import (
     Surroundings,
@@ -20,6 +21,7 @@ from pierhead.secrets.restarts.plan import (
 from support.secret_specs import SINCE, entry, restart_of, spec_of, status_of
 
 NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
+A = Workload(kind="Deployment", name="a")
 LATER = "2026-11-23T11:00:00Z"
 FREE = Surroundings(
     seconds_left=0.0,
@@ -46,11 +48,19 @@ FREE = Surroundings(
 def test_a_change_opens_one_restart_from_the_first_change_that_is_open(
     before: RestartStatus | None, after: RestartStatus
 ) -> None:
-    assert renewed([before] if before else None, [("Deployment", "a")], now=NOW) == [after]
+    assert renewed([before] if before else None, [A], now=NOW) == [after]
 
 
-def test_a_change_restarts_what_is_found_now_and_nothing_else() -> None:
-    assert renewed([restart_of("gone")], [], now=NOW) is None
+def test_what_has_no_name_is_to_be_found_and_what_was_found_is_restarted_again() -> None:
+    found = [restart_of("a", kind="CronJob"), restart_of("gone"), restart_of("*", kind="Workloads")]
+
+    assert renewed(found, [A, Workload(kind="CronJob", match_labels={"a": "b"})], now=NOW) == [
+        restart_of("a", since=LATER),
+        restart_of("*", kind="Workloads"),
+        restart_of("a", kind="CronJob"),
+    ]
+    assert renewed(found, [A], now=NOW) == [restart_of("a", since=LATER)]
+    assert renewed(found, [], now=NOW) is None
 
 
 @pytest.mark.parametrize(
