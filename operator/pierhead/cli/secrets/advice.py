@@ -1,6 +1,7 @@
 """What to do about a SyncedSecret that is not Ready, by the operator's reason.
 
-Invariant: every reason that docs/syncedsecret.md lists for Ready has an entry.
+Invariant: each says what the author of the SyncedSecret does next, or whom they ask. The reasons are those of
+docs/syncedsecret.md; a newer one has no advice, and its message is told all the same.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "NotAnObject": "make it a JSON object in AWS, or take it whole with spec.data",
         "NotDotenv": "correct that line in AWS",
         "NotText": "take it whole, without property or format",
+        "NotBase64": "correct its text in AWS, or take spec.….decode away",
+        "BadPattern": "correct the pattern of spec.dataFrom[].rewrite",
+        "WrongKind": "correct the path in AWS's document, or name a property that is a value",
         "BadKey": "rename the property in AWS, or take single properties with spec.data",
         "DuplicateProperty": "take one of the two away in AWS",
         "KeyCollision": "take the key from one place only, or rewrite one of the names",

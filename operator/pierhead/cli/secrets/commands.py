@@ -9,7 +9,8 @@ import typer
 
 from pierhead.cli.failures import ending
 from pierhead.cli.secrets import refresh, show
-from pierhead.cli.secrets.migration import command
+from pierhead.cli.secrets.audit import command as auditing
+from pierhead.cli.secrets.migration import command as importing
 
 app = typer.Typer(
     help="SyncedSecrets: bring values into AWS, find what should be there, and see how each Secret fares.",
@@ -17,7 +18,8 @@ app = typer.Typer(
 )
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
-    "import": command.import_,
+    "import": importing.import_,
+    "audit": auditing.audit,
     "status": show.status,
     "why": show.why,
     "refresh": refresh.refresh,
