@@ -84,6 +84,22 @@ class Settings(BaseSettings):
     ecr_events_queue_url: str = ""
     """URL of an SQS queue that EventBridge puts ECR's events into; without one, repositories are polled."""
 
+    secret_events_queue_url: str = ""
+    """URL of an SQS queue that EventBridge puts events of Secrets Manager and Parameter Store into; without
+    one, SyncedSecrets are polled. `pierhead secrets events install` makes it."""
+
+    secret_events_accounts: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")], ...] = ()
+    """Accounts whose events are listened to; empty means the queue's own."""
+
+    secret_events_regions: tuple[str, ...] = ()
+    """Regions whose events are listened to; empty means the queue's own."""
+
+    secret_events_poll_seconds: float = Field(default=43200, ge=60)
+    """Refresh interval while events arrive, which finds what none told of: 6 to 24 h are sensible."""
+
+    secret_events_probe_seconds: float = Field(default=300, ge=1)
+    """Time between the events that pierhead sends itself to know that events arrive."""
+
     secret_poll_seconds: float = Field(default=3600, ge=5)
     """Refresh interval of a SyncedSecret that names none."""
 

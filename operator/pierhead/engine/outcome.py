@@ -5,7 +5,7 @@ Invariant: every end has a meaning the engine acts on without knowing the kind. 
 by the user helps. An exception of any other class is a bug in pierhead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -126,3 +126,6 @@ class Outcome:
 
     requeue_after: float | None = None
     """Seconds until the key is due again; None waits for an event."""
+
+    reported: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+    """Called once the object's stored status says all this."""

@@ -66,6 +66,11 @@ class Refreshes(Generic[_Key]):
         self._slots[slot].add(key)
         self._due[key] = slot
 
+    def hasten(self, key: _Key, interval: float, *, group: str | None = None) -> None:
+        """As `plan` for the first time, unless the key is due within `interval` as it is."""
+        if self._due.get(key, -math.inf) > self._clock() + interval:
+            self.plan(key, interval, first=True, group=group)
+
     def _moment_of(self, group: str, interval: float, width: float) -> float | None:
         """The group's next moment; None where that is too near, and another has to do this once."""
         share = zlib.crc32(f"{self._salt} {group}".encode()) / 2**32

@@ -17,7 +17,7 @@ from pierhead.engine.cache import ObjectCache
 from pierhead.engine.events import EventSink
 from pierhead.engine.failures import described
 from pierhead.engine.metrics import ControllerMetrics
-from pierhead.engine.outcome import Conflict, ReconcileError, Transient
+from pierhead.engine.outcome import Conflict, Outcome, ReconcileError, Transient
 from pierhead.engine.queue import Priority, QueueClosed, WorkQueue
 from pierhead.engine.reconciler import Reconciler
 from pierhead.engine.report import End, Next, next_of, notice_of, status_of
@@ -138,6 +138,8 @@ class Worker:
                 "status not written", object=str(resource.key), reason=error.reason, message=str(error)
             )
             return Next(next_of(error).result, backoff=True)
+        if isinstance(end, Outcome) and end.reported is not None:
+            end.reported()
         if written:
             await self._tell(resource, end, stored)
         return step

@@ -4,7 +4,7 @@ Invariant: what is remembered holds no value, and can be lost at any time: a pas
 AWS once more and finds everything else in the status.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from pierhead.engine.conditions import Condition
@@ -23,6 +23,9 @@ _ANNOTATION_LIMIT = 256
 
 InPlace = Callable[[Resource, SyncedSecretStatus], bool]
 """Whether the Secret is as the status tells, as far as the watch knows."""
+
+Cadence = Callable[[SyncedSecretSpec, float], float]
+"""How long, in seconds, until the next read of an object that has this interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +68,29 @@ class Memory:
         *,
         poll_seconds: float,
         clock: Callable[[], float],
+        cadence: Cadence = lambda _spec, interval: interval,
     ) -> None:
         self._refreshes = refreshes
         self._due = due
         self._freshness = freshness
         self._poll_seconds = poll_seconds
         self._clock = clock
+        self._cadence = cadence
         self._past: dict[ObjectKey, Past] = {}
+        self._intervals: dict[ObjectKey, float] = {}
 
     def forget(self, key: ObjectKey) -> None:
         """Drops the object."""
         self._past.pop(key, None)
+        self._intervals.pop(key, None)
         self._refreshes.discard(key)
         self._freshness.forget(key)
+
+    def hasten(self, keys: Iterable[ObjectKey]) -> None:
+        """These are to be read every interval of their own again."""
+        for key in keys:
+            if key in self._intervals:
+                self._refreshes.hasten(key, self._intervals[key], group=self._due.group(key))
 
     def make_due(self, key: ObjectKey, since: float | None = None) -> None:
         """The next pass reads AWS, whatever was planned.
@@ -134,7 +147,9 @@ class Memory:
         else:
             once = spec.refresh is not None and spec.refresh.mode == "Once"
             self._freshness.read(resource.key, again=not once)
-            self._refreshes.plan(resource.key, None if once else interval, first=before is None, group=group)
+            self._intervals[resource.key] = interval
+            planned = None if once else self._cadence(spec, interval)
+            self._refreshes.plan(resource.key, planned, first=before is None, group=group)
         status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
         repairs = before.repairs if before else Repairs(self._clock)
         past = Past(resource.generation, b"", fault, text, failures, repairs, stale)

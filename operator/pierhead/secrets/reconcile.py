@@ -6,8 +6,10 @@ after it is; no value outlives the reconciles of the objects that were due for i
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 
 from pierhead.aws.errors import AwsError
@@ -26,6 +28,8 @@ from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
 from pierhead.secrets.decide import decide, lost, may_be_gone, refusal
+from pierhead.secrets.events.pending import Look
+from pierhead.secrets.events.service import NoEvents, SecretEvents
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory, reconcile_at
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
@@ -58,6 +62,7 @@ class SyncedSecretReconciler:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Random | None = None,
     ) -> None:
+        random = random or Random()  # noqa: S311 (jitter, not cryptography)
         self._policy = policy
         self._identities = Identities(client, policy, settings)
         self._due = Due(clock=clock)
@@ -70,13 +75,29 @@ class SyncedSecretReconciler:
         self._restarter = Restarter(client, settings, clock=clock, now=now)
         self._refreshes = Refreshes[ObjectKey](
             clock=clock,
-            random=random or Random(),  # noqa: S311 (jitter, not cryptography)
-            call_later=lambda delay, call: asyncio.get_running_loop().call_later(delay, call),
+            random=random,
+            call_later=_call_later,
         )
         freshness = Freshness(Limits.of(settings), clock=clock)
         metrics.read_at_scrape(METRIC, METRIC_TEXT, "namespace", freshness.oldest)
+        self._events = NoEvents()
+        if settings.secret_events_queue_url:
+            self._events = SecretEvents(
+                sessions,
+                settings,
+                metrics,
+                clock=clock,
+                random=random,
+                call_later=_call_later,
+                stale=self._hasten,
+            )
         self._memory = Memory(
-            self._refreshes, self._due, freshness, poll_seconds=settings.secret_poll_seconds, clock=clock
+            self._refreshes,
+            self._due,
+            freshness,
+            poll_seconds=settings.secret_poll_seconds,
+            clock=clock,
+            cadence=self._events.interval,
         )
 
     @property
@@ -87,17 +108,19 @@ class SyncedSecretReconciler:
     async def start(self, wake: Wake) -> None:
         """Watches our Secrets' metadata. Raises ReconcileError when that cannot be had."""
 
-        def come_due(key: ObjectKey) -> None:
-            self._due.add(key)
+        def come_due(key: ObjectKey, since: float | None = None) -> None:
+            self._due.add(key, since)
             wake(key)
 
         self._refreshes.start(come_due)
         self._restarter.start(wake)
         await self._targets.start(wake)
+        self._events.start(come_due)
 
     async def stop(self) -> None:
         """Ends watches and reads."""
         self._refreshes.stop()
+        await self._events.stop()
         await self._restarter.stop()
         await self._targets.stop()
         await self._readers.close()
@@ -116,6 +139,7 @@ class SyncedSecretReconciler:
         self._memory.forget(key)
         self._due.forget(key)
         self._restarter.forget(key)
+        self._events.forget(key)
 
     async def reconcile(self, resource: Resource) -> Outcome:
         """One pass. Raises PolicyDenied, what passes in AWS and in the API server, and Conflict."""
@@ -131,14 +155,20 @@ class SyncedSecretReconciler:
         if spec.suspend:
             self._memory.forget(resource.key)
             self._restarter.forget(resource.key)
+            self._events.forget(resource.key)
             return Outcome(status=report.fields(stored), conditions=report.suspended(stored))
+        look = self._events.begin(resource.key, spec)
+        if look.hints:
+            self._memory.make_due(resource.key)
         past = self._memory.settled(resource, spec, stored, self._targets.in_place)
         if past is None:
             asked = stored.reconcile_at != reconcile_at(resource)
             stored = answered(stored, spec, generation=resource.generation, asked=asked)
             try:
-                await self._refresh(resource, spec, stored, since)
+                await self._refresh(resource, spec, stored, max(since, look.since), look)
             except ReconcileError as error:
+                if error.terminal:
+                    self._events.refused(resource.key)
                 self._memory.failed(resource, spec, stored, error)
                 if isinstance(error, AwsError):
                     # Nothing was written in this pass: restarts for what is there already go on without AWS.
@@ -151,9 +181,12 @@ class SyncedSecretReconciler:
         status = past.status
         attended = await self._restarter.attend(resource, spec, status)
         if attended.restarts == status.restarts:
-            return past.outcome(status, attended.after)
-        status = status.model_copy(update={"restarts": attended.restarts})
-        return self._memory.keep(resource, past, status, attended.after)
+            outcome = past.outcome(status, attended.after)
+        else:
+            status = status.model_copy(update={"restarts": attended.restarts})
+            outcome = self._memory.keep(resource, past, status, attended.after)
+        news = status.marker != resource.status.get("marker")
+        return replace(outcome, reported=partial(self._events.end, resource.key, look, news=news))
 
     async def _restart_meanwhile(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, error: AwsError
@@ -171,7 +204,12 @@ class SyncedSecretReconciler:
         error.conditions = (*error.conditions, over, *report.restart_conditions(status))
 
     async def _refresh(
-        self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, since: float
+        self,
+        resource: Resource,
+        spec: SyncedSecretSpec,
+        stored: SyncedSecretStatus,
+        since: float,
+        look: Look,
     ) -> Outcome:
         """A complete pass: reads, decides, acts. `since` is when the object became due."""
         who = await self._identities.of(spec, resource.key.namespace)
@@ -185,6 +223,7 @@ class SyncedSecretReconciler:
             return self._memory.end(resource, spec, stored, fault=untouchable)
         answers = await fetch(self._readers, who, references(spec), not_before=since)
         self._due.served(resource.key)
+        look.saw(answers)
         sources = collect(spec, answers)
         gone = may_be_gone(spec, sources) and await all_gone(self._readers, who, sources)
         decision = decide(spec, sources, live=live, stored=stored, gone=gone)
@@ -200,3 +239,10 @@ class SyncedSecretReconciler:
             fault = refused(error)
             return self._memory.end(resource, spec, report.left(stored, sources), fault=fault)
         return self._memory.end(resource, spec, status, text=report.summary(sources, status.key_count or 0))
+
+    def _hasten(self, keys: Collection[ObjectKey]) -> None:
+        self._memory.hasten(keys)
+
+
+def _call_later(delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(delay, call)

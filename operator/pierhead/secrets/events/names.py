@@ -6,10 +6,14 @@ suffix, the name with it counts as well.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Service = Literal["secretsmanager", "ssm"]
+
+SERVICES: Final[Mapping[str, Service]] = {"secret": "secretsmanager", "parameter": "ssm"}
+"""By the field that names a source in a spec."""
 
 # Bounds: AWS's own of a secret's id and a parameter's name.
 _ARN: Final = re.compile(

@@ -16,9 +16,12 @@ class Refresh(Model):
         ),
     )
 
-    mode: Literal["Poll", "Once"] | None = None
-    """`Poll`: every interval. `Once`: when the SyncedSecret changes, when its Secret has to be repaired, and
-    when the annotation pierhead.dev/reconcile-at changes. Defaults to Poll."""
+    mode: Literal["Events", "Poll", "Once"] | None = None
+    """`Events`: when an event says that a secret has changed, and seldom beside that; as Poll while events do
+    not arrive, or where the operator has no queue for them. `Poll`: every interval, whatever events say.
+    `Once`: when the SyncedSecret changes, when its Secret has to be repaired, and when the annotation
+    pierhead.dev/reconcile-at changes. Defaults to Events."""
 
     interval: Duration | None = None
-    """Time between two reads, shortened at random by up to a tenth. Defaults to the operator's setting."""
+    """Time between two reads, shortened at random by up to a tenth; while events arrive it may be longer, as
+    the operator is set. Defaults to the operator's setting."""

@@ -1,0 +1,141 @@
+"""Which SyncedSecrets an event is about.
+
+Invariant: holds names as specs have them and version ids as they were read, never a value. What is found is
+what may be concerned: too many cost a look, too few would cost a rotation.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pierhead.engine.resource import ObjectKey
+from pierhead.secrets.events.hint import CURRENT, Hint
+from pierhead.secrets.events.names import SERVICES, Service, named
+from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.reading.references import references
+
+_ACCOUNT_FIELD: Final = 4
+
+Labelled = tuple[str, str]
+"""Name of a secret, and a staging label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """What is found by a search, not by name."""
+
+    service: Service
+    prefix: str = ""
+    pattern: re.Pattern[str] | None = None
+
+    def takes(self, hint: Hint) -> bool:
+        """Whether what an event names may be among what is found; tags, not being known, exclude nothing."""
+        return hint.service == self.service and any(
+            name.startswith(self.prefix) and (self.pattern is None or self.pattern.search(name))
+            for name in hint.names
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What one SyncedSecret is made of."""
+
+    region: str
+    account: str = ""
+    """Empty where it is not known."""
+
+    labels: Mapping[tuple[Service, str], frozenset[str]] = field(default_factory=dict)
+    """By service and name, the labels that are read; none for a pinned version."""
+
+    selectors: tuple[Selector, ...] = ()
+
+    def concerned(self, hint: Hint) -> bool:
+        """Whether an event may change the Secret."""
+        if hint.region != self.region or (hint.account and self.account and hint.account != self.account):
+            return False
+        if any(selector.takes(hint) for selector in self.selectors) and hint.label in {None, CURRENT}:
+            return True
+        found = [self.labels[place] for name in hint.names if (place := (hint.service, name)) in self.labels]
+        if hint.topic != "Value":
+            return hint.topic == "Existence" and bool(found)
+        return any(labels and (hint.label is None or hint.label in labels) for labels in found)
+
+
+def watched(spec: SyncedSecretSpec, *, region: str) -> Watched:
+    """What a spec names; `region` is the operator's, for specs that name none."""
+    labels: dict[tuple[Service, str], frozenset[str]] = {}
+    for reference in references(spec):
+        service = SERVICES[reference.kind]
+        found = named(service, reference.name)
+        read = frozenset() if reference.version_id else frozenset({reference.version_stage or CURRENT})
+        for name in found.names if found is not None else ():
+            place = (service, name)
+            labels[place] = labels.get(place, frozenset()) | read
+    aws = spec.aws
+    role = (aws.role_arn if aws is not None else None) or ""
+    return Watched(
+        region=(aws.region if aws is not None else None) or region,
+        account=role.split(":")[_ACCOUNT_FIELD] if role else "",
+        labels=labels,
+    )
+
+
+class Index:
+    """What all SyncedSecrets are made of, by name."""
+
+    def __init__(self) -> None:
+        self._watched: dict[ObjectKey, Watched] = {}
+        self._named: dict[tuple[str, str], set[ObjectKey]] = {}
+        self._searching: set[ObjectKey] = set()
+        self._synced: dict[ObjectKey, Mapping[Labelled, str]] = {}
+
+    def keys(self) -> Collection[ObjectKey]:
+        """All that are in it."""
+        return tuple(self._watched)
+
+    def put(self, key: ObjectKey, found: Watched) -> None:
+        """What a SyncedSecret is made of now."""
+        if self._watched.get(key) == found:
+            return
+        self.remove(key)
+        self._watched[key] = found
+        for place in found.labels:
+            self._named.setdefault(place, set()).add(key)
+        if found.selectors:
+            self._searching.add(key)
+
+    def remove(self, key: ObjectKey) -> None:
+        """Events do not concern it any more."""
+        self._synced.pop(key, None)
+        self._searching.discard(key)
+        for place in found.labels if (found := self._watched.pop(key, None)) is not None else ():
+            keys = self._named[place]
+            keys.discard(key)
+            if not keys:
+                del self._named[place]
+
+    def read(self, key: ObjectKey, versions: Mapping[Labelled, str]) -> None:
+        """Which versions its Secret is known to be made of."""
+        self._synced[key] = versions
+
+    def concerned(self, hint: Hint) -> set[ObjectKey]:
+        """Those that an event may change."""
+        candidates = {
+            key for name in hint.names for key in self._named.get((hint.service, name), ())
+        } | self._searching
+        return {key for key in candidates if self._watched[key].concerned(hint)}
+
+    def has(self, key: ObjectKey, hint: Hint) -> bool:
+        """Whether what an event tells is in the Secret already."""
+        synced = self._synced.get(key)
+        return synced is not None and told_by(hint, synced)
+
+
+def told_by(hint: Hint, versions: Mapping[Labelled, str]) -> bool:
+    """Whether these versions are what an event tells, for a label that it names."""
+    return (
+        hint.version_id is not None
+        and hint.label is not None
+        and any(versions.get((name, hint.label)) == hint.version_id for name in hint.names)
+    )
