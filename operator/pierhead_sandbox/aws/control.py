@@ -152,6 +152,13 @@ class AwsControl:
         given = {"repository": repository, "digest": digest, "region": region, "status": status}
         self._door.post("ecr/scan", **given, counts=counts)
 
+    def associate_pod_identity(
+        self, cluster: str, namespace: str, service_account: str, role_arn: str | None
+    ) -> None:
+        """Give a ServiceAccount a role by EKS Pod Identity; None takes it away."""
+        given = {"cluster": cluster, "namespace": namespace, "service_account": service_account}
+        self._door.post("eks/associate", **given, role_arn=role_arn)
+
     def add_fault(self, fault: Fault) -> str:
         """Put a fault in force; its id."""
         return str(self._door.post("faults/add", **fault.model_dump()))

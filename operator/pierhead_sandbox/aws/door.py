@@ -19,6 +19,7 @@ from pierhead_sandbox.aws.batch.settings import BatchSettings, Script
 from pierhead_sandbox.aws.batch.world import World
 from pierhead_sandbox.aws.calls import CallLog
 from pierhead_sandbox.aws.ecr import Ecr
+from pierhead_sandbox.aws.eks_auth import EksAuth
 from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.protocol import Fault
 from pierhead_sandbox.aws.written import WrittenValues
@@ -40,6 +41,7 @@ class Door:
         written: WrittenValues,
         world: World,
         ecr: Ecr,
+        eks_auth: EksAuth,
         account: str,
         reset_moto: Callable[[], None],
     ) -> None:
@@ -47,6 +49,7 @@ class Door:
         self._faults = faults
         self._world = world
         self._ecr = ecr
+        self._eks_auth = eks_auth
         self._account = account
         self._reset_moto = reset_moto
         self._entries: dict[str, Callable[[Json], Any]] = {
@@ -61,6 +64,7 @@ class Door:
             "secrets/written": lambda _: written.take(),
             "ecr/scan": lambda given: self._ecr.scan({"account": self._account, **given}),
             "ecr/last": lambda given: self._ecr.last(float(given["seconds"])),
+            "eks/associate": self._eks_auth.associate,
             "batch/settings": self._settings,
             "batch/scripts/add": self._add_script,
             "batch/scripts/clear": self._clear_scripts,
@@ -94,6 +98,7 @@ class Door:
                 self._world.reset()
                 self._reset_moto()
                 self._ecr.reset()
+                self._eks_auth.reset()
             else:
                 self._world.settle_down()
         self._calls.clear()

@@ -21,6 +21,7 @@ from pierhead_sandbox.aws.calls import CallLog
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.aws.door import Door
 from pierhead_sandbox.aws.ecr import Ecr
+from pierhead_sandbox.aws.eks_auth import EksAuth
 from pierhead_sandbox.aws.faults import FaultBook
 from pierhead_sandbox.aws.front import Front
 from pierhead_sandbox.aws.moto_app import Moto
@@ -57,13 +58,14 @@ class AwsStandIn:
         calls, faults, written, bus = CallLog(), FaultBook(), WrittenValues(), Bus()
         playhouse = Playhouse(bus, directory)
         moto = Moto()
-        ecr = Ecr(moto, bus)
+        ecr, eks_auth = Ecr(moto, bus), EksAuth()
         door = Door(
             calls=calls,
             faults=faults,
             written=written,
             world=playhouse.world,
             ecr=ecr,
+            eks_auth=eks_auth,
             account=DEFAULT_ACCOUNT_ID,
             reset_moto=moto_api_backend.reset,
         )
@@ -72,6 +74,7 @@ class AwsStandIn:
             door=door,
             services={
                 "ecr": ecr,
+                "eks-auth": eks_auth,
                 "batch": BatchApi(playhouse.world, get_account_id_from),
                 "secretsmanager": SecretsManager(moto, faults, bus),
                 "ssm": ParameterStore(moto),

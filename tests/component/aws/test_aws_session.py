@@ -236,6 +236,26 @@ async def test_a_refused_role_is_not_asked_for_again_for_a_while(
     await driven.close()
 
 
+async def test_credentials_that_aws_takes_no_more_are_asked_for_anew_but_not_each_time(
+    aws: AwsControl, sandbox: Sandbox, sessions: AwsSessions
+) -> None:
+    now = 0.0
+    driven = AwsSessions(Settings(), clock=lambda: now)
+    client = driven.client("secretsmanager", identity=ROLE)
+    await client.call("list_secrets")
+    worthless = Fault(service="secretsmanager", status=403, code="InvalidClientTokenId")
+    fault = aws.add_fault(worthless)
+    for moment in (1.0, session_module.REFUSED_SECONDS, session_module.REFUSED_SECONDS + 1):
+        now = moment
+        with pytest.raises(AccessDenied, match="does not accept the credentials"):
+            await client.call("list_secrets")
+    aws.remove_fault(fault)
+    await client.call("list_secrets")
+    await driven.close()
+
+    assert aws.count("sts", "AssumeRole") == 2
+
+
 async def test_without_retries_a_call_is_sent_once(sessions: AwsSessions, aws: AwsControl) -> None:
     aws.add_fault(Fault.server_error("secretsmanager", "ListSecrets"))
     with pytest.raises(Ambiguous):
