@@ -27,7 +27,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "NotText": "take it whole, without property or format",
         "NotBase64": "correct its text in AWS, or take spec.….decode away",
         "BadPattern": "correct the pattern of spec.dataFrom[].rewrite",
-        "WrongKind": "correct the path in AWS's document, or name a property that is a value",
+        "WrongKind": "take elements of a StringList one by one, by their number as `property`",
         "BadKey": "rename the property in AWS, or take single properties with spec.data",
         "DuplicateProperty": "take one of the two away in AWS",
         "KeyCollision": "take the key from one place only, or rewrite one of the names",

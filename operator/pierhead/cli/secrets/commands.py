@@ -10,6 +10,7 @@ import typer
 from pierhead.cli.failures import ending
 from pierhead.cli.secrets import refresh, show
 from pierhead.cli.secrets.audit import command as auditing
+from pierhead.cli.secrets.costs import command as costing
 from pierhead.cli.secrets.migration import command as importing
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "status": show.status,
     "why": show.why,
     "refresh": refresh.refresh,
+    "cost": costing.cost,
 }
 
 for _name, _command in _COMMANDS.items():
