@@ -6,9 +6,31 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
 {{- $application := include "pierhead.reconciles" (list . "AppRelease") }}
 {{- $secret := include "pierhead.reconciles" (list . "SyncedSecret") }}
 {{- $batch := include "pierhead.reconciles" (list . "BatchJob") }}
+{{- $tokens := .Values.rbac.serviceAccountTokens }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- /* An empty value is yes where AppReleases are reconciled: impersonation is the greater right. */}}
+{{- if and (or $application $secret) (ternary $application $tokens.create (kindIs "invalid" $tokens.create)) }}
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  {{- with $tokens.names }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [create]
+{{- if $secret }}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  {{- with $tokens.names }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [get]
+{{- else if .Values.settings.clusterName }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
+{{- end }}
 {{- if $application }}
 - apiGroups: [pierhead.dev]
   resources: [appreleases]
@@ -19,9 +41,6 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [impersonate]
-- apiGroups: [""]
-  resources: [serviceaccounts/token]
-  verbs: [create]
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
