@@ -102,6 +102,11 @@ class Memory:
         if since is not None:
             self._due.add(key, since)
 
+    def unmoved(self, key: ObjectKey, interval: float) -> None:
+        """What the object is made of was looked at and has not moved: the next look is an interval on."""
+        self._freshness.read(key)
+        self._refreshes.plan(key, interval, group=self._due.group(key))
+
     def settled(
         self, resource: Resource, spec: SyncedSecretSpec, stored: SyncedSecretStatus, in_place: InPlace
     ) -> Past | None:
@@ -148,7 +153,8 @@ class Memory:
             once = spec.refresh is not None and spec.refresh.mode == "Once"
             self._freshness.read(resource.key, again=not once)
             self._intervals[resource.key] = interval
-            planned = None if once else self._cadence(spec, interval)
+            swept = spec.refresh is not None and spec.refresh.version_sweep
+            planned = None if once else interval if swept else self._cadence(spec, interval)
             self._refreshes.plan(resource.key, planned, first=before is None, group=group)
         status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
         repairs = before.repairs if before else Repairs(self._clock)

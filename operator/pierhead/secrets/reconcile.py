@@ -15,6 +15,7 @@ from random import Random
 from pierhead.aws.errors import AwsError
 from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
+from pierhead.aws.secretlists import SecretLister
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.conditions import Condition
@@ -39,6 +40,8 @@ from pierhead.secrets.reading.fetch import Readers, all_gone, fetch
 from pierhead.secrets.reading.identity import Identities
 from pierhead.secrets.reading.references import references
 from pierhead.secrets.reading.sources import collect
+from pierhead.secrets.reading.sweeps import Sweeps
+from pierhead.secrets.refresh import interval_of
 from pierhead.secrets.restarts.plan import answered
 from pierhead.secrets.restarts.restarter import Restarter
 from pierhead.secrets.templates.render import parsed, through
@@ -70,6 +73,9 @@ class SyncedSecretReconciler:
             SecretReader(sessions, clock=clock, wanted=self._due.wanted),
             ParameterReader(sessions, clock=clock, wanted=self._due.wanted),
         )
+        self._lister = SecretLister(sessions)
+        self._sweeps = Sweeps(self._lister, self._due, clock=clock)
+        self._poll_seconds = settings.secret_poll_seconds
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(self._targets, now=now)
         self._restarter = Restarter(client, settings, clock=clock, now=now)
@@ -112,7 +118,12 @@ class SyncedSecretReconciler:
             self._due.add(key, since)
             wake(key)
 
-        self._refreshes.start(come_due)
+        def look(key: ObjectKey) -> None:
+            if not self._sweeps.take(key):
+                come_due(key)
+
+        self._sweeps.start(wake, self._memory.unmoved)
+        self._refreshes.start(look)
         self._restarter.start(wake)
         await self._targets.start(wake)
         self._events.start(come_due)
@@ -123,7 +134,9 @@ class SyncedSecretReconciler:
         await self._events.stop()
         await self._restarter.stop()
         await self._targets.stop()
+        await self._sweeps.stop()
         await self._readers.close()
+        await self._lister.close()
 
     def hurry_with(self, hurry: Wake) -> None:
         """Takes what lets objects go next whose answers are there."""
@@ -137,6 +150,7 @@ class SyncedSecretReconciler:
     def forget(self, key: ObjectKey) -> None:
         """Drops what is remembered; the Secret goes with its owner, by the garbage collector."""
         self._memory.forget(key)
+        self._sweeps.forget(key)
         self._due.forget(key)
         self._restarter.forget(key)
         self._events.forget(key)
@@ -154,6 +168,7 @@ class SyncedSecretReconciler:
         stored = SyncedSecretStatus.model_validate(resource.status)
         if spec.suspend:
             self._memory.forget(resource.key)
+            self._sweeps.forget(resource.key)
             self._restarter.forget(resource.key)
             self._events.forget(resource.key)
             return Outcome(status=report.fields(stored), conditions=report.suspended(stored))
@@ -213,6 +228,7 @@ class SyncedSecretReconciler:
     ) -> Outcome:
         """A complete pass: reads, decides, acts. `since` is when the object became due."""
         who = await self._identities.of(spec, resource.key.namespace)
+        self._sweeps.forget(resource.key)
         check(spec, resource.key.namespace, self._policy)
         templates = await parsed(spec.template)
         if isinstance(templates, Fault):
@@ -238,6 +254,8 @@ class SyncedSecretReconciler:
         except (Invalid, Denied) as error:
             fault = refused(error)
             return self._memory.end(resource, spec, report.left(stored, sources), fault=fault)
+        if spec.refresh is not None and spec.refresh.version_sweep:
+            self._sweeps.learn(resource.key, who, answers, interval_of(spec, self._poll_seconds))
         return self._memory.end(resource, spec, status, text=report.summary(sources, status.key_count or 0))
 
     def _hasten(self, keys: Collection[ObjectKey]) -> None:

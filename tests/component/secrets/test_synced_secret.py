@@ -249,3 +249,23 @@ async def test_once_is_read_again_only_when_asked(lab: Lab) -> None:
     await lab.synced_secret("fence2", data=lab.data(("A", "db")))
     await lab.ready("fence2")
     assert sum(lab.reads().values()) == 1
+
+
+async def test_a_sweep_of_versions_reads_only_what_moved(lab: Lab) -> None:
+    names = ("a", "b", "c")
+    for name in names:
+        lab.secret(name, "old")
+        await lab.synced_secret(
+            name, data=lab.data(("K", name)), refresh={"interval": "1s", "versionSweep": True}
+        )
+    operator = await lab.operator()
+    for name in names:
+        await lab.ready(name)
+    lab.aws.clear_calls()
+    operator.writes.clear()
+    lab.secret("b", "new")
+    await lab.holds("b", K="new")
+
+    assert sum(lab.reads().values()) == 1
+    assert lab.aws.count("secretsmanager", "ListSecrets") >= 1
+    assert lab.writes(operator).count("PATCH secrets") == 1

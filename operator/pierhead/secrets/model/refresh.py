@@ -14,6 +14,11 @@ class Refresh(Model):
             "interval must be at least 1s",
             lambda refresh: refresh.interval is None or seconds(refresh.interval) >= 1,
         ),
+        Rule(
+            "!has(self.mode) || self.mode != 'Once' || !has(self.versionSweep) || !self.versionSweep",
+            "versionSweep is for what is polled, which mode Once is not",
+            lambda refresh: refresh.mode != "Once" or not refresh.version_sweep,
+        ),
     )
 
     mode: Literal["Events", "Poll", "Once"] | None = None
@@ -25,3 +30,9 @@ class Refresh(Model):
     interval: Duration | None = None
     """Time between two reads, shortened at random by up to a tenth; while events arrive it may be longer, as
     the operator is set. Defaults to the operator's setting."""
+
+    version_sweep: bool | None = None
+    """Whether to look, every interval, at a list of all secrets' versions, a hundred to a call, and to read
+    only what has moved, whether events arrive or not. Needs secretsmanager:ListSecrets on `*`. The list may
+    be some minutes behind. Parameters and labels other than AWSCURRENT are read as ever, and so is everything
+    where the list is denied. Defaults to false."""

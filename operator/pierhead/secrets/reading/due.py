@@ -25,6 +25,7 @@ class Due:
         self._running: set[ObjectKey] = set()
         self._by_name: dict[str, set[ObjectKey]] = {}
         self._told: set[str] = set()
+        self._groups: dict[ObjectKey, str] = {}
 
     def start(self, hurry: Wake, sweep: Callable[[], None]) -> None:
         """`hurry` lets an object go next, `sweep` drops the answers that nobody is due for any more."""
@@ -71,14 +72,22 @@ class Due:
         self._since.pop(key, None)
         self._leave(key)
         self._names.pop(key, None)
+        self._groups.pop(key, None)
 
     def wanted(self, name: str) -> bool:
         """Whether somebody is due to read this."""
         return name in self._by_name
 
     def group(self, key: ObjectKey) -> str | None:
-        """Objects of one group read the same: the first of the names, as good as any."""
-        return next(iter(self._names.get(key, ())), None)
+        """Objects of one group read the same: the first of the names, as good as any, or as `gather` said."""
+        return self._groups.get(key) or next(iter(self._names.get(key, ())), None)
+
+    def gather(self, key: ObjectKey, group: str | None) -> None:
+        """The object is of this group; None: of that of its names."""
+        if group is None:
+            self._groups.pop(key, None)
+        else:
+            self._groups[key] = sys.intern(group)
 
     def _leave(self, key: ObjectKey) -> None:
         unwanted = False
