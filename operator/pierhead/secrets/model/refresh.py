@@ -28,8 +28,8 @@ class Refresh(Model):
     pierhead.dev/reconcile-at changes. Defaults to Events."""
 
     interval: Duration | None = None
-    """Time between two reads, shortened at random by up to a tenth; while events arrive it may be longer, as
-    the operator is set. Defaults to the operator's setting."""
+    """Time between two reads; while events arrive it may be longer, as the operator is set. Defaults to the
+    operator's setting."""
 
     version_sweep: bool | None = None
     """Whether to look, every interval, at a list of all secrets' versions, a hundred to a call, and to read
