@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from pierhead.cli.failures import ending
-from pierhead.cli.secrets import refresh, show
+from pierhead.cli.secrets import events, refresh, show
 from pierhead.cli.secrets.audit import command as auditing
 from pierhead.cli.secrets.costs import command as costing
 from pierhead.cli.secrets.migration import command as importing
@@ -29,3 +29,5 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
 
 for _name, _command in _COMMANDS.items():
     app.command(_name)(ending(_command))
+
+app.add_typer(events.app, name="events")
