@@ -90,8 +90,10 @@ async def test_more_than_a_secret_holds_is_refused_before_the_api_server_is_aske
         lab.secret(f"s{number}", "x" * 65_536)
     await lab.synced_secret("shop-db", data=lab.data(*((f"K{number}", f"s{number}") for number in range(17))))
     operator = await lab.operator()
-    await lab.ready("shop-db", "False", reason="TooLarge")
+    obj = await lab.ready("shop-db", "False", reason="TooLarge")
 
+    message = condition(obj, "Ready")["message"]
+    assert message.startswith("spec.data[0] (K0): the Secret would have 1114112 bytes; 1048576 is the most")
     assert lab.writes(operator) == ["PATCH syncedsecrets/status"]
 
 
