@@ -82,6 +82,8 @@ def _synced_secret(services: Services) -> Reconciler:
         settings=services.settings,
         metrics=services.metrics,
         clock=services.clock,
+        now=services.now,
+        logins=services.logins,
     )
 
 

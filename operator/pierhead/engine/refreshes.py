@@ -11,6 +11,9 @@ from collections.abc import Callable, Hashable
 from random import Random
 from typing import Generic, TypeVar
 
+EARLIEST = 0.9
+"""The part of an interval after which a key may be due already."""
+
 _SLOTS = 60
 _LEAST_SLOT_SECONDS = 0.05
 _LEAST_SHARE = 0.1
@@ -58,7 +61,7 @@ class Refreshes(Generic[_Key]):
         width = max(interval / _SLOTS, _LEAST_SLOT_SECONDS)
         slot = self._moment_of(group, interval, width) if group is not None else None
         if slot is None:
-            wanted = self._clock() + interval * self._random.uniform(0.1 if first else 0.9, 1.0)
+            wanted = self._clock() + interval * self._random.uniform(0.1 if first else EARLIEST, 1.0)
             slot = math.ceil(wanted / width) * width
         if slot not in self._slots:
             self._slots[slot] = set()

@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.model.template import Template
+from pierhead.secrets.reading.references import Renewal
 from pierhead.secrets.reading.sources import Source
 from pierhead.secrets.writing.form import Form
 
@@ -57,6 +59,9 @@ class Decision:
     marker: str | None = None
     restart: bool = False
     """Whether the workloads have to be restarted for this marker."""
+
+    renewal: Renewal | None = None
+    """When what it writes has to be had anew."""
 
     fault: Fault | None = None
 
@@ -105,10 +110,11 @@ def decide(
     live: Live | None,
     stored: SyncedSecretStatus,
     gone: bool = False,
+    renew: bool = False,
 ) -> Decision:
     """The next step, from the spec, what was read, the Secret and the stored status.
 
-    `gone`: `may_be_gone`, and every secret is proven deleted.
+    `gone`: `may_be_gone`, and every secret is proven deleted. `renew`: `is_due`.
     """
     if gone and ((live is not None and live.ours) or stored.marker is not None):
         return Decision("Leave" if live is None or not live.ours else "Delete", fault=_GONE)
@@ -121,14 +127,28 @@ def decide(
     absent = [source for source in sources if retain and source.absent]
     marker = marker_of(sources, stored if retain else None, spec.template)
     recorded = stored.marker or (live.marker if live is not None else None)
+    renewal = soonest(sources)
+    settled = stored.marker == marker and not (renew and renewal) and _as_written(spec, live, stored)
     return Decision(
-        "Keep" if stored.marker == marker and _as_written(spec, live, stored) else "Write",
+        "Keep" if settled else "Write",
         data={key: value for source in sources for key, value in source.values.items()},
         retained=frozenset(source.key for source in absent if source.key),
         retained_rest=any(source.key is None for source in absent),
         marker=marker,
         restart=recorded is not None and recorded != marker,
+        renewal=renewal,
     )
+
+
+def soonest(sources: Sequence[Source]) -> Renewal | None:
+    """When the first of what was read has to be had anew; None for never."""
+    renewals = [source.renewal for source in sources if source.renewal is not None]
+    return min(renewals, key=lambda renewal: renewal.renew_at, default=None)
+
+
+def is_due(stored: SyncedSecretStatus, now: datetime) -> bool:
+    """Whether what is in the Secret has to be had anew, or it cannot be told when."""
+    return stored.renew_at is None or datetime.fromisoformat(stored.renew_at) <= now
 
 
 def with_template(decision: Decision, made: Mapping[str, bytes] | Fault, *, merge: bool) -> Decision:

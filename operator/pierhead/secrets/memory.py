@@ -6,6 +6,7 @@ AWS once more and finds everything else in the status.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from pierhead.engine.conditions import Condition
 from pierhead.engine.outcome import Outcome, ReconcileError, Waiting
@@ -14,10 +15,17 @@ from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey, Resource
 from pierhead.model import RECONCILE_AT
 from pierhead.secrets import report
+from pierhead.secrets.decide import is_due
 from pierhead.secrets.freshness import Freshness
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.due import Due
-from pierhead.secrets.refresh import Repairs, interval_of, retry_seconds
+from pierhead.secrets.refresh import (
+    Repairs,
+    interval_of,
+    patience_seconds,
+    renewal_seconds,
+    retry_seconds,
+)
 
 _ANNOTATION_LIMIT = 256
 
@@ -69,7 +77,9 @@ class Memory:
         poll_seconds: float,
         clock: Callable[[], float],
         cadence: Cadence = lambda _spec, interval: interval,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self._refreshes = refreshes
         self._due = due
         self._freshness = freshness
@@ -148,14 +158,17 @@ class Memory:
         stale: tuple[Condition, ...] = ()
         if fault is not None:
             stale = self._freshness.failed(resource, status, interval)
-            self._refreshes.plan(resource.key, retry_seconds(failures, interval), group=group)
+            patience = patience_seconds(status, interval)
+            self._refreshes.plan(resource.key, retry_seconds(failures, patience), group=group)
         else:
             once = spec.refresh is not None and spec.refresh.mode == "Once"
             self._freshness.read(resource.key, again=not once)
             self._intervals[resource.key] = interval
             swept = spec.refresh is not None and spec.refresh.version_sweep
             planned = None if once else interval if swept else self._cadence(spec, interval)
-            self._refreshes.plan(resource.key, planned, first=before is None, group=group)
+            sooner = renewal_seconds(status, self._now(), planned)
+            first = before is None and sooner is None
+            self._refreshes.plan(resource.key, sooner or planned, first=first, group=group)
         status = status.model_copy(update={"reconcile_at": reconcile_at(resource)})
         repairs = before.repairs if before else Repairs(self._clock)
         past = Past(resource.generation, b"", fault, text, failures, repairs, stale)
@@ -197,6 +210,7 @@ class Memory:
             or ready.status != "True"
             or stored.observed_generation != resource.generation
             or stored.reconcile_at != reconcile_at(resource)
+            or (stored.renew_at is not None and is_due(stored, self._now()))
             or not in_place(resource, stored)
         ):
             return None

@@ -15,6 +15,7 @@ from random import Random
 from pierhead.aws.errors import AwsError
 from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
+from pierhead.aws.registry import EcrLogins
 from pierhead.aws.secretlists import SecretLister
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
@@ -28,7 +29,7 @@ from pierhead.engine.resource import Kind, Object, ObjectKey, Resource
 from pierhead.kube.client import Client
 from pierhead.secrets import report
 from pierhead.secrets.act import Actor, target_name
-from pierhead.secrets.decide import decide, lost, may_be_gone, refusal
+from pierhead.secrets.decide import decide, is_due, lost, may_be_gone, refusal
 from pierhead.secrets.events.pending import Look
 from pierhead.secrets.events.service import NoEvents, SecretEvents
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
@@ -39,6 +40,7 @@ from pierhead.secrets.reading.due import Due
 from pierhead.secrets.reading.fetch import Readers, all_gone, fetch
 from pierhead.secrets.reading.identity import Identities
 from pierhead.secrets.reading.references import references
+from pierhead.secrets.reading.registries import RegistryReader
 from pierhead.secrets.reading.sources import collect
 from pierhead.secrets.reading.sweeps import Sweeps
 from pierhead.secrets.refresh import interval_of
@@ -63,8 +65,11 @@ class SyncedSecretReconciler:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        logins: EcrLogins | None = None,
         random: Random | None = None,
     ) -> None:
+        """`logins` are shared with whoever else has them."""
+        self._now = now
         random = random or Random()  # noqa: S311 (jitter, not cryptography)
         self._policy = policy
         self._identities = Identities(client, policy, settings)
@@ -72,6 +77,7 @@ class SyncedSecretReconciler:
         self._readers = Readers(
             SecretReader(sessions, clock=clock, wanted=self._due.wanted),
             ParameterReader(sessions, clock=clock, wanted=self._due.wanted),
+            RegistryReader(sessions, logins or EcrLogins(now=now)),
         )
         self._lister = SecretLister(sessions)
         self._sweeps = Sweeps(self._lister, self._due, clock=clock)
@@ -104,6 +110,7 @@ class SyncedSecretReconciler:
             poll_seconds=settings.secret_poll_seconds,
             clock=clock,
             cadence=self._events.interval,
+            now=now,
         )
 
     @property
@@ -242,7 +249,9 @@ class SyncedSecretReconciler:
         look.saw(answers)
         sources = collect(spec, answers)
         gone = may_be_gone(spec, sources) and await all_gone(self._readers, who, sources)
-        decision = decide(spec, sources, live=live, stored=stored, gone=gone)
+        decision = decide(
+            spec, sources, live=live, stored=stored, gone=gone, renew=is_due(stored, self._now())
+        )
         decision = await through(templates, decision, lost(spec, sources, stored))
         if decision.action == "Delete" and live is not None:
             await self._actor.delete(resource, spec, live)

@@ -6,11 +6,14 @@ answered ever more slowly.
 
 import math
 from collections.abc import Callable
+from datetime import datetime
 
+from pierhead.engine.refreshes import EARLIEST
 from pierhead.model import seconds
-from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 
 FIRST_RETRY_SECONDS = 30.0
+_TRIES = 8
 _REPAIR_QUIET_SECONDS = 60.0
 _LONGEST_REPAIR_SECONDS = 300.0
 
@@ -24,6 +27,26 @@ def interval_of(spec: SyncedSecretSpec, poll_seconds: float) -> float:
 def retry_seconds(failures: int, interval: float) -> float:
     """How long until a failure that only a change in AWS or by the author heals is looked at again."""
     return min(interval, FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 20))
+
+
+def renewal_seconds(status: SyncedSecretStatus, now: datetime, interval: float | None) -> float | None:
+    """An interval that ends when what is in the Secret is to be had anew, or a little later, never before.
+
+    None where `interval` ends before, or nothing there ever ends.
+    """
+    if status.renew_at is None:
+        return None
+    # Never a moment too early: there would be nothing to renew yet.
+    left = max(1.0, (datetime.fromisoformat(status.renew_at) - now).total_seconds()) / EARLIEST
+    return left if interval is None or left < interval else None
+
+
+def patience_seconds(status: SyncedSecretStatus, interval: float) -> float:
+    """The longest time between two tries after failures: what ends must be had anew before it does."""
+    if status.renew_at is None or status.expires_at is None:
+        return interval
+    left = datetime.fromisoformat(status.expires_at) - datetime.fromisoformat(status.renew_at)
+    return min(interval, max(1.0, left.total_seconds() / _TRIES))
 
 
 class Repairs:

@@ -5,7 +5,9 @@ it changes only when that does, so a poll that finds nothing new writes nothing.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pierhead.engine.conditions import READY, Condition, not_ready, ready, stalled
@@ -15,6 +17,7 @@ from pierhead.secrets.decide import Decision, Live, retained_version
 from pierhead.secrets.model import SyncedSecretStatus
 from pierhead.secrets.model.limits import MESSAGE_LIMIT
 from pierhead.secrets.model.status import ExtractStatus, KeyStatus, RestartStatus, TargetStatus
+from pierhead.secrets.reading.references import Renewal
 from pierhead.secrets.reading.sources import Source
 from pierhead.secrets.restarts.plan import FAILED, ROLLING_OUT, WAITING
 from pierhead.secrets.writing.form import Form
@@ -58,6 +61,7 @@ def written(
             "extracts": _extracts(sources, kept),
             "marker": decision.marker,
             "restarts": list(restarts or ()) or None,
+            **(_renewal(decision.renewal) if decision.action == "Write" else {}),
         }
     )
 
@@ -79,7 +83,10 @@ def left(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretS
 def deleted(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretStatus:
     """The status once the Secret is deleted because its sources are; the marker stays."""
     gone = stored.model_copy(
-        update={"target": None, "key_count": None, "keys": None, "extracts": None, "restarts": None}
+        update={
+            **dict.fromkeys(("target", "key_count", "keys", "extracts", "restarts")),
+            **_renewal(None),
+        }
     )
     return left(gone, sources)
 
@@ -128,12 +135,9 @@ def suspended(status: SyncedSecretStatus) -> tuple[Condition, ...]:
 def summary(sources: Sequence[Source], key_count: int) -> str:
     """What a Secret that is as it should be holds."""
     names = {(source.kind, source.name) for source in sources}
-    secrets = sum(kind == "secret" for kind, _ in names)
-    parts = [
-        _count(number, noun)
-        for number, noun in ((secrets, "secret"), (len(names) - secrets, "parameter"))
-        if number
-    ]
+    kinds: Counter[str] = Counter(kind for kind, _ in names)
+    nouns = (("secret", "secret"), ("parameter", "parameter"), ("ecr", "registry"))
+    parts = [_count(kinds[kind], noun) for kind, noun in nouns if kinds[kind]]
     return f"{_count(key_count, 'key')} from {' and '.join(parts)}"
 
 
@@ -157,6 +161,19 @@ def target_of(name: str, form: Form, live: Live) -> TargetStatus:
     return TargetStatus(
         name=name, type=form.type, form=form.digest, uid=live.uid, resource_version=live.resource_version
     )
+
+
+def _renewal(renewal: Renewal | None) -> dict[str, str | None]:
+    if renewal is None:
+        return {"expires_at": None, "renew_at": None}
+    return {"expires_at": _moment(renewal.expires_at), "renew_at": _moment(renewal.renew_at, up=True)}
+
+
+def _moment(moment: datetime, *, up: bool = False) -> str:
+    """Whole seconds: `up` for what must not be looked at before."""
+    if up and moment.microsecond:
+        moment += timedelta(seconds=1)
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _keys(sources: Sequence[Source], kept: _VersionOf) -> list[KeyStatus] | None:
@@ -193,4 +210,5 @@ def _fault(source: Source) -> dict[str, str]:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") and noun != "key" else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

@@ -21,26 +21,28 @@ SECRETS_PATH = "aws/reference/secretsmanager/"
 """Parameters of this path are secrets. Source: Systems Manager, "Referencing Secrets Manager secrets"."""
 
 
+_VERSION_RULES: tuple[Rule, ...] = (
+    at_most_one("versionStage", "versionId"),
+    # A way around what the policy says of secrets, and without versions to tell.
+    Rule(
+        f"!has(self.parameter) || !self.parameter.contains('{SECRETS_PATH}')",
+        f"parameters of {SECRETS_PATH} are secrets: name them with secret",
+        lambda source: SECRETS_PATH not in (source.parameter or ""),
+    ),
+    Rule(
+        "!has(self.parameter) || !(has(self.versionStage) || has(self.versionId))",
+        "versionStage and versionId are for secrets; a parameter's name takes :VERSION or :LABEL",
+        lambda source: (
+            not ({"parameter"} <= source.given() and {"versionStage", "versionId"} & source.given())
+        ),
+    ),
+)
+
+
 class SourceReference(Model):
     """One version of a secret in Secrets Manager, or of a parameter in Parameter Store."""
 
-    __rules__: ClassVar[tuple[Rule, ...]] = (
-        exactly_one("secret", "parameter"),
-        at_most_one("versionStage", "versionId"),
-        # A way around what the policy says of secrets, and without versions to tell.
-        Rule(
-            f"!has(self.parameter) || !self.parameter.contains('{SECRETS_PATH}')",
-            f"parameters of {SECRETS_PATH} are secrets: name them with secret",
-            lambda source: SECRETS_PATH not in (source.parameter or ""),
-        ),
-        Rule(
-            "!has(self.parameter) || !(has(self.versionStage) || has(self.versionId))",
-            "versionStage and versionId are for secrets; a parameter's name takes :VERSION or :LABEL",
-            lambda source: (
-                not ({"parameter"} <= source.given() and {"versionStage", "versionId"} & source.given())
-            ),
-        ),
-    )
+    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("secret", "parameter"), *_VERSION_RULES)
 
     secret: SecretId | None = None
     """Name or ARN of a secret in Secrets Manager."""
@@ -55,8 +57,38 @@ class SourceReference(Model):
     """Id of the secret's version: pins it, so that a rotation changes nothing."""
 
 
+class EcrSource(Model):
+    """The password of a registry of ECR, as the text of a pull secret (`.dockerconfigjson`)."""
+
+    registry_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    """Account of the registry that the password is for. Defaults to the account of who reads it."""
+
+    region: (
+        Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")] | None
+    ) = None
+    """Region of the registry. Defaults to `spec.aws.region`."""
+
+
 class KeySource(SourceReference):
     """Where the value of one key comes from."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("secret", "parameter", "ecr"),
+        *_VERSION_RULES,
+        Rule(
+            "!has(self.ecr) || !(has(self.versionStage) || has(self.versionId) || has(self.property)"
+            " || has(self.decode))",
+            "versionStage, versionId, property and decode are not for ecr",
+            lambda source: (
+                "ecr" not in source.given()
+                or not {"versionStage", "versionId", "property", "decode"} & source.given()
+            ),
+        ),
+    )
+
+    ecr: EcrSource | None = None
+    """Password of a registry of ECR. It is renewed when a third of its life is left, whatever `refresh` says,
+    and restarts nothing."""
 
     property: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
     """Path of a property in the JSON, with dots between its parts and numbers for places in lists. A property

@@ -122,6 +122,12 @@ class SyncedSecretStatus(Status):
     extracts: list[ExtractStatus] | None = Field(default=None, max_length=MOST_EXTRACTS)
     """What became of each entry of `spec.dataFrom`, in its order."""
 
+    expires_at: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """When the first of the passwords of registries in the Secret ends."""
+
+    renew_at: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """When they are renewed."""
+
     marker: Annotated[str, StringConstraints(max_length=64)] | None = None
     """Names the versions that the Secret is made of; the workloads are restarted for it, or `restarts` has
     them."""

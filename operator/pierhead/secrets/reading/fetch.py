@@ -15,6 +15,7 @@ from pierhead.aws.parameters import Parameter, ParameterReader, without_selector
 from pierhead.aws.secretsmanager import MarkedForDeletion, SecretReader
 from pierhead.engine.properties import Fault
 from pierhead.secrets.reading.references import Kind, Reference, Version
+from pierhead.secrets.reading.registries import RegistryReader
 from pierhead.secrets.reading.sources import Source
 
 
@@ -24,6 +25,7 @@ class Readers:
 
     secrets: SecretReader
     parameters: ParameterReader
+    registries: RegistryReader
 
     def sweep(self) -> None:
         """Drops the answers that nobody is due for any more."""
@@ -74,8 +76,10 @@ async def _is_gone(readers: Readers, who: Access, kind: Kind, name: str) -> bool
 
 
 async def _fetch(readers: Readers, who: Access, reference: Reference, not_before: float) -> Version | Fault:
-    read = _parameter if reference.kind == "parameter" else _secret
     try:
+        if reference.kind == "ecr":
+            return await readers.registries.read(who, reference)
+        read = _parameter if reference.kind == "parameter" else _secret
         return await read(readers, who, reference, not_before)
     except MarkedForDeletion:
         return Fault("MarkedForDeletion", f"secret {reference.name} is marked for deletion", absent=True)

@@ -5,31 +5,47 @@ Invariants: a name that a spec has twice is asked for once; a value is in no rep
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec
-from pierhead.secrets.model.sources import SourceReference
+from pierhead.secrets.model.sources import KeySource, SourceReference
 
-Kind = Literal["secret", "parameter"]
+Kind = Literal["secret", "parameter", "ecr"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What to read: one version of one secret or parameter. A parameter's version is in its name."""
+    """What to read: one version of one secret or parameter, or the password of a registry. A parameter's
+    version is in its name; the name of a registry is its account, empty for that of who reads.
+    """
 
     name: str
     version_stage: str | None = None
     version_id: str | None = None
     kind: Kind = "secret"
+    region: str | None = None
+    """Region of a registry, if it is another than that of all else."""
 
     @classmethod
     def of(cls, reference: SourceReference) -> "Reference":
         """The reference in a field of the spec."""
+        ecr = reference.ecr if isinstance(reference, KeySource) else None
+        if ecr is not None:
+            return cls(ecr.registry_id or "", kind="ecr", region=ecr.region)
         if reference.parameter is not None:
             return cls(reference.parameter, kind="parameter")
         assert reference.secret is not None, "the model holds exactly one"  # noqa: S101
         return cls(reference.secret, reference.version_stage, reference.version_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When something that ends has to be had anew."""
+
+    renew_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +54,15 @@ class Version:
 
     version_id: str
     """Names this value and no other that its source had or will have. Of a parameter: its number, which
-    counts from 1 again when it is deleted and made anew, `@`, and when it was made."""
+    counts from 1 again when it is deleted and made anew, `@`, and when it was made. Of a registry, whose
+    passwords are as good as each other: its host."""
 
     string: str | None = field(default=None, repr=False)
     binary: bytes | None = field(default=None, repr=False)
     listed: bool = False
     """Whether the text is a StringList: elements with commas between them."""
+
+    renewal: Renewal | None = None
 
 
 Answers = Mapping[Reference, Version | Fault]

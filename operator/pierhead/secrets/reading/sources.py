@@ -11,8 +11,14 @@ from typing import Final
 
 from pierhead.engine.properties import Fault, shown
 from pierhead.secrets.model import SyncedSecretSpec
-from pierhead.secrets.model.sources import DataEntry, DataFromEntry, ExtractSource, SourceReference
-from pierhead.secrets.reading.references import Answers, Kind, Reference
+from pierhead.secrets.model.sources import (
+    DataEntry,
+    DataFromEntry,
+    ExtractSource,
+    KeySource,
+    SourceReference,
+)
+from pierhead.secrets.reading.references import Answers, Kind, Reference, Renewal
 from pierhead.secrets.reading.rewriting import keys_of
 from pierhead.secrets.reading.values import Documents, extracted
 
@@ -40,6 +46,7 @@ class Source:
 
     version_id: str | None = None
     values: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    renewal: Renewal | None = None
     fault: Fault | None = None
 
     @property
@@ -86,7 +93,7 @@ def _single(path: str, entry: DataEntry, answers: Answers, documents: Documents)
     value = documents.value(taken, answer)
     if isinstance(value, Fault):
         return replace(source, fault=value)
-    return replace(source, version_id=answer.version_id, values={entry.key: value})
+    return replace(source, version_id=answer.version_id, values={entry.key: value}, renewal=answer.renewal)
 
 
 def _many(path: str, entry: DataFromEntry, extract: ExtractSource, answers: Answers) -> Source:
@@ -113,6 +120,8 @@ def _many(path: str, entry: DataFromEntry, extract: ExtractSource, answers: Answ
 
 def _named(reference: SourceReference) -> tuple[str, ...]:
     """What is read, as a part of a source's identity."""
+    if isinstance(reference, KeySource) and reference.ecr is not None:
+        return ("ecr", reference.ecr.registry_id or "", reference.ecr.region or "")
     # Never another text for a secret: whatever changes here restarts the workloads of every object.
     return (reference.secret,) if reference.secret is not None else ("parameter", reference.parameter or "")
 

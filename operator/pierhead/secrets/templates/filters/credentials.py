@@ -4,11 +4,10 @@ Invariant: a key or certificate in PEM comes out as it was written; a refusal te
 nothing of what is there.
 """
 
-import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pierhead.engine.properties import to_json
+from pierhead.secrets.dockerconfig import docker_config
 from pierhead.secrets.templates.budget import Refusal
 from pierhead.secrets.templates.values import text
 
@@ -22,9 +21,7 @@ _DASHES: Final = "-----"
 
 def dockerconfigjson(value: Any, registry: Any, username: Any) -> str:
     """The text of a pull secret, of a registry's password."""
-    name, password = text(username), text(value)
-    auth = base64.b64encode(f"{name}:{password}".encode()).decode()
-    return to_json({"auths": {text(registry): {"username": name, "password": password, "auth": auth}}})
+    return docker_config(text(registry), text(username), text(value))
 
 
 def pem(value: Any, part: Any) -> str:
