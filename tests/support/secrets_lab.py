@@ -9,7 +9,6 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -58,8 +57,6 @@ class Operator:
     crash_at: tuple[int, str] | None = None
     """Which write is the last, counted from 0, and whether it dies `before` or `after` it."""
     crashed: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[Call] = field(default_factory=list)
-    """Every request, watches too."""
 
     async def stop(self) -> None:
         for task in self.tasks:
@@ -146,7 +143,7 @@ class Lab:
             metrics=metrics,
         )
         operator = Operator(client, controller, sessions, metrics, [], events, agent, [], crash_at)
-        transport.on_write, transport.asked = operator.on_write, operator.asked
+        transport.on_write = operator.on_write
         watch = Watch(client, SYNCED_SECRETS, controller.observe, namespace=self.namespace)
         operator.tasks = [asyncio.create_task(controller.run()), asyncio.create_task(watch.run())]
         self.operators.append(operator)
@@ -337,14 +334,8 @@ class ObservedTransport(Transport):
     """A transport whose writes a test sees, and stops."""
 
     on_write: Callable[[Call, str], Any]
-    asked: list[Call]
-
-    def stream(self, call: Call, *, silence: float) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        self.asked.append(call)
-        return super().stream(call, silence=silence)
 
     async def send(self, call: Call) -> Answer:
-        self.asked.append(call)
         writes = call.method != "GET"
         if writes:
             await self.on_write(call, "before")
