@@ -1,7 +1,7 @@
 """How long ago each SyncedSecret was last read.
 
 Invariants: an age that is told is never more than the true one, so nothing is called stale that is not; what
-is told changes once, when an age passes its limit, and not with time alone. Only Secrets that exist age.
+is told changes once, when an age passes its limit while reads fail. Only Secrets that exist age.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,6 +51,9 @@ class _Read:
     again: bool
     """Whether another read is due some time."""
 
+    failing: float | None = None
+    """When the first read after it failed."""
+
 
 class Freshness:
     """The last good read of every object."""
@@ -78,11 +81,13 @@ class Freshness:
         if stored.target is None:
             self.forget(resource.key)
             return ()
-        last = self._reads.get(resource.key)
-        at = last.at if last is not None else self._clock() - self._known_age(stored)
-        self._reads[resource.key] = _Read(at, again=True)
+        now, last = self._clock(), self._reads.get(resource.key)
+        at = last.at if last is not None else now - self._known_age(stored)
+        failing = at if last is None else now if last.failing is None else last.failing
+        self._reads[resource.key] = _Read(at, again=True, failing=failing)
         limit = self._limits.of_interval(interval)
-        if self._clock() - at < limit:
+        # While events arrive hours may pass between two good reads: the first that fails makes nothing stale.
+        if now - at < limit or now - failing < limit - interval:
             return ()
         text = (
             f"no read has succeeded for more than {shown(limit)}; "

@@ -39,7 +39,7 @@ async def test_a_read_that_is_asked_for_is_awaited_and_what_came_of_it_is_told(
     assert table.splitlines()[0].split()[:4] == ["NAME", "READY", "SECRET", "KEYS"]
     assert "\t" not in table
 
-    cost = (await pierhead("cost", "one", "-o", "json")).json
+    cost = (await pierhead("cost", "one", "--events-interval", "0s", "-o", "json")).json
     assert [(one["callsPerMonth"], one["callsPerMonthAlone"]) for one in cost["objects"]] == [(360, 720)]
     refused = await pierhead("refresh", "denied")
     assert refused.code == 4

@@ -50,9 +50,24 @@ def test_a_secret_is_stale_after_three_intervals_and_not_within_a_quarter_of_an_
     clock = Clock()
     freshness = freshness_of(clock)
     freshness.read(RESOURCE.key)
-    clock.time += age
+    clock.time += interval
+    assert freshness.failed(RESOURCE, STATUS, interval) == ()
+    clock.time += age - interval
 
     assert bool(freshness.failed(RESOURCE, STATUS, interval)) is stale
+
+
+def test_one_failure_after_half_a_day_of_events_makes_nothing_stale() -> None:
+    clock = Clock()
+    freshness = freshness_of(clock)
+    freshness.read(RESOURCE.key)
+    clock.time += 12 * HOUR
+    assert freshness.failed(RESOURCE, STATUS, HOUR) == ()
+    clock.time += 2 * HOUR - 1
+    assert freshness.failed(RESOURCE, STATUS, HOUR) == ()
+    clock.time += 1
+
+    assert [one.type for one in freshness.failed(RESOURCE, STATUS, HOUR)] == ["Stale"]
 
 
 def test_what_is_told_does_not_change_with_time_and_ends_with_a_read() -> None:

@@ -20,3 +20,12 @@ IntervalOption = Annotated[
         help="The operator's setting secretPollSeconds, for SyncedSecrets without an interval.",
     ),
 ]
+EventsIntervalOption = Annotated[
+    str,
+    typer.Option(
+        "--events-interval",
+        callback=checked_duration,
+        metavar="DURATION",
+        help="The operator's setting secretEventsPollSeconds; 0s where it has no queue of events.",
+    ),
+]

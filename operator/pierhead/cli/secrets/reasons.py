@@ -37,8 +37,7 @@ class Around:
     """The target's metadata, None where there is no such Secret, or why that is not known."""
 
     event: Object | None
-    interval: str
-    """The operator's, for an object that names none."""
+    cadence: views.Cadence
 
     now: datetime
 
@@ -146,7 +145,7 @@ def _restarts(obj: Object) -> Iterator[Finding]:
 
 
 def _reads(obj: Object, around: Around) -> Iterator[Finding]:
-    entry = views.summary(obj, interval=around.interval, now=around.now)
+    entry = views.summary(obj, cadence=around.cadence, now=around.now)
     known = views.read_cell(entry)
     if condition(obj, STALE).get("status") == "True":
         yield Finding("Age", "bad", str(condition(obj, STALE).get("message")))

@@ -12,7 +12,12 @@ from pierhead.cli import options
 from pierhead.cli.cluster import Cluster, Place, on
 from pierhead.cli.output import cell, print_table, show
 from pierhead.cli.secrets import views
-from pierhead.cli.secrets.options import IntervalOption, NameArgument, OptionalNameArgument
+from pierhead.cli.secrets.options import (
+    EventsIntervalOption,
+    IntervalOption,
+    NameArgument,
+    OptionalNameArgument,
+)
 from pierhead.cli.secrets.reasons import Around, Finding, explain
 from pierhead.engine.resource import Object
 from pierhead.kube.errors import Forbidden, NotFound
@@ -32,6 +37,7 @@ def status(
     kubeconfig: options.KubeconfigOption = None,
     all_namespaces: options.AllNamespacesOption = False,
     interval: IntervalOption = "1h",
+    events_interval: EventsIntervalOption = "12h",
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Show how SyncedSecrets fare: readiness, Secret, versions, last and next read."""
@@ -39,7 +45,8 @@ def status(
         Place(kubeconfig=kubeconfig, context=context, namespace=namespace),
         lambda cluster: listed(cluster, name, all_namespaces=all_namespaces),
     )
-    entries = [views.summary(obj, interval=interval, now=datetime.now(UTC)) for obj in found]
+    cadence = views.Cadence(interval, events_interval)
+    entries = [views.summary(obj, cadence=cadence, now=datetime.now(UTC)) for obj in found]
 
     def text() -> None:
         if not entries:
@@ -73,6 +80,7 @@ def why(
     context: options.ContextOption = None,
     kubeconfig: options.KubeconfigOption = None,
     interval: IntervalOption = "1h",
+    events_interval: EventsIntervalOption = "12h",
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Say why a SyncedSecret is Ready or not, and what to do: policy, keys, Secret, restarts, age, events."""
@@ -82,7 +90,7 @@ def why(
         around = Around(
             secret=await _secret(cluster, obj),
             event=await _last_event(cluster, obj),
-            interval=interval,
+            cadence=views.Cadence(interval, events_interval),
             now=datetime.now(UTC),
         )
         return explain(obj, around)

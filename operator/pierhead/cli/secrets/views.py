@@ -6,6 +6,7 @@ does not say when the last read was, so what is told of it is only what follows:
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,12 +16,35 @@ from pierhead.model import seconds
 from pierhead.secrets.freshness import STALE, shown
 
 _VERSION_SHOWN: Final = 8
-_EVERY: Final = frozenset({"Poll", "Events"})
-"""Modes in which values are read again without being asked for."""
+ONCE: Final = "Once"
+"""The mode in which values are not read again without being asked for."""
+
+EVENTS: Final = "Events"
 
 
-def summary(obj: Object, *, interval: str, now: datetime) -> dict[str, Any]:
-    """One line of `status`; `interval` is the operator's, for objects that name none."""
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How often the operator reads by itself, as it is set."""
+
+    interval: str
+    """Where an object names none."""
+
+    with_events: str
+    """The least while events arrive."""
+
+    def seconds_of(self, obj: Object) -> float:
+        """The longest time between two reads of an object that is read again, while all is well."""
+        own = self.own_seconds_of(obj)
+        return max(own, seconds(self.with_events)) if mode_of(obj) == EVENTS else own
+
+    def own_seconds_of(self, obj: Object) -> float:
+        """The object's own interval, which is the longest time until a read that failed is tried again."""
+        given = ((obj.get("spec") or {}).get("refresh") or {}).get("interval")
+        return seconds(str(given or self.interval))
+
+
+def summary(obj: Object, *, cadence: Cadence, now: datetime) -> dict[str, Any]:
+    """One line of `status`."""
     status, ready = obj.get("status") or {}, condition(obj)
     return {
         "namespace": obj["metadata"]["namespace"],
@@ -32,8 +56,9 @@ def summary(obj: Object, *, interval: str, now: datetime) -> dict[str, Any]:
         "keys": status.get("keyCount"),
         "versions": sorted(versions(status)),
         "mode": mode_of(obj),
-        "interval": interval_of(obj, interval),
-        "lastRead": last_read(obj, interval=interval, now=now),
+        "intervalSeconds": cadence.seconds_of(obj),
+        "retrySeconds": cadence.own_seconds_of(obj),
+        "lastRead": last_read(obj, cadence=cadence, now=now),
         "stale": condition(obj, STALE).get("status") == "True",
         "suspended": bool((obj.get("spec") or {}).get("suspend")),
         "restarts": len(status.get("restarts") or ()),
@@ -41,15 +66,15 @@ def summary(obj: Object, *, interval: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def last_read(obj: Object, *, interval: str, now: datetime) -> dict[str, Any]:
+def last_read(obj: Object, *, cadence: Cadence, now: datetime) -> dict[str, Any]:
     """What is known of the time since the last good read: `within` or `notFor` seconds, or neither."""
     ready = condition(obj)
     since = _age(ready.get("lastTransitionTime"), now)
     if ready.get("status") == "True":
         suspended = (obj.get("spec") or {}).get("suspend")
-        if mode_of(obj) not in _EVERY or suspended or not is_current(obj):
+        if mode_of(obj) == ONCE or suspended or not is_current(obj):
             return {}
-        return {"within": seconds(interval_of(obj, interval))}
+        return {"within": cadence.seconds_of(obj)}
     if ready.get("status") == "False" and since is not None:
         return {"notFor": since}
     return {}
@@ -69,12 +94,12 @@ def next_cell(entry: Mapping[str, Any]) -> str:
     """The next read in a table."""
     if entry["suspended"]:
         return "suspended"
-    within = f"<{shown(seconds(entry['interval']))}"
+    within = f"<{shown(entry['intervalSeconds'])}"
     if entry["ready"] != "True":
-        return f"retry {within}"
-    if entry["mode"] not in _EVERY:
+        return f"retry <{shown(entry['retrySeconds'])}"
+    if entry["mode"] == ONCE:
         return "when asked"
-    return within
+    return f"event, {within}" if entry["mode"] == EVENTS else within
 
 
 def versions_cell(entry: Mapping[str, Any]) -> str:
@@ -91,12 +116,7 @@ def versions(status: Mapping[str, Any]) -> set[str]:
 
 def mode_of(obj: Object) -> str:
     """How values are read again."""
-    return str(((obj.get("spec") or {}).get("refresh") or {}).get("mode") or "Poll")
-
-
-def interval_of(obj: Object, default: str) -> str:
-    """The time between two reads as it is written, or the operator's."""
-    return str(((obj.get("spec") or {}).get("refresh") or {}).get("interval") or default)
+    return str(((obj.get("spec") or {}).get("refresh") or {}).get("mode") or EVENTS)
 
 
 def _age(moment: Any, now: datetime) -> float | None:

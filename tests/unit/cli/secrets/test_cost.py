@@ -8,6 +8,7 @@ import pytest
 from pierhead.cli.failures import CommandError
 from pierhead.cli.secrets.costs.estimate import MONTH, estimates
 from pierhead.cli.secrets.costs.prices import Prices, prices
+from pierhead.cli.secrets.views import Cadence
 
 HOURS = MONTH / 3600
 
@@ -17,8 +18,8 @@ def synced(name: str, *sources: dict[str, Any], namespace: str = "shop", **spec:
     return {"metadata": {"name": name, "namespace": namespace}, "spec": {"data": data, **spec}}
 
 
-def calls(*objects: dict[str, Any], interval: str = "1h") -> dict[str, tuple[float, float]]:
-    found = estimates(objects, interval=interval, prices=Prices())
+def calls(*objects: dict[str, Any], events: str = "0s") -> dict[str, tuple[float, float]]:
+    found = estimates(objects, cadence=Cadence("1h", events), prices=Prices())
     return {one.name: (round(one.calls, 3), one.alone) for one in found}
 
 
@@ -37,6 +38,12 @@ DB, TLS = {"secret": "shop/db"}, {"secret": "shop/tls"}
 )
 def test_calls_follow_from_the_spec(spec: dict[str, Any], expected: float) -> None:
     assert calls(synced("a", DB, **spec)) == {"a": (expected, expected)}
+
+
+def test_while_events_arrive_reads_are_rare() -> None:
+    polled = synced("b", TLS, refresh={"mode": "Poll"})
+
+    assert calls(synced("a", DB), polled, events="12h") == {"a": (60, 60), "b": (HOURS, HOURS)}
 
 
 def test_a_secret_is_read_once_for_all_keys_of_one_version() -> None:
@@ -78,7 +85,7 @@ def test_parameters_and_selections_have_their_own_price() -> None:
             synced("a", DB, {"parameter": "/shop/flags"}),
             synced("b", dataFrom=[{"extract": TLS}, {"find": {"namePrefix": "shop/"}}]),
         ],
-        interval="1h",
+        cadence=Cadence("1h", "0s"),
         prices=Prices(),
     )
 
@@ -90,7 +97,7 @@ def test_parameters_and_selections_have_their_own_price() -> None:
 def test_the_month_of_the_facts_costs_what_they_say() -> None:
     """5,000 secrets each minute: 216 million calls, $1,080."""
     objects = [synced(f"s{number}", {"secret": f"shop/{number}"}) for number in range(5000)]
-    found = estimates(objects, interval="1m", prices=Prices())
+    found = estimates(objects, cadence=Cadence("1m", "0s"), prices=Prices())
 
     assert sum(one.calls for one in found) == 216_000_000
     assert sum(one.cost for one in found) == pytest.approx(1080)

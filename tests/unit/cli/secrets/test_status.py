@@ -31,14 +31,17 @@ def synced(
     return {"kind": "SyncedSecret", "metadata": metadata, "spec": spec, "status": status}
 
 
+CADENCE = views.Cadence("1h", "12h")
 TARGET = {"target": {"name": "shop-db"}}
 
 
 @pytest.mark.parametrize(
     ("obj", "read", "following"),
     [
-        (synced(**TARGET), "<1h", "<1h"),
-        (synced(spec={"refresh": {"interval": "90s"}}, **TARGET), "<90s", "<90s"),
+        (synced(**TARGET), "<12h", "event, <12h"),
+        (synced(spec={"refresh": {"interval": "24h"}}, **TARGET), "<1d", "event, <1d"),
+        (synced(spec={"refresh": {"mode": "Poll"}}, **TARGET), "<1h", "<1h"),
+        (synced(spec={"refresh": {"mode": "Poll", "interval": "90s"}}, **TARGET), "<90s", "<90s"),
         (synced(spec={"refresh": {"mode": "Once"}}, **TARGET), "", "when asked"),
         (synced(spec={"suspend": True}, **TARGET), "", "suspended"),
         (synced("False", since="2026-11-23T08:30:00Z", **TARGET), ">3h", "retry <1h"),
@@ -47,21 +50,21 @@ TARGET = {"target": {"name": "shop-db"}}
         (synced("False"), "never", "retry <1h"),
         (synced("False", since="soon", **TARGET), "", "retry <1h"),
         (synced("Unknown", **TARGET), "", "retry <1h"),
-        (synced(observedGeneration=0, **TARGET), "", "<1h"),
+        (synced(observedGeneration=0, **TARGET), "", "event, <12h"),
         ({"metadata": {"name": "a", "namespace": "b"}, "spec": {}}, "", "retry <1h"),
     ],
 )
 def test_the_last_and_the_next_read_are_told_as_far_as_they_are_known(
     obj: dict[str, Any], read: str, following: str
 ) -> None:
-    entry = views.summary(obj, interval="1h", now=NOW)
+    entry = views.summary(obj, cadence=CADENCE, now=NOW)
 
     assert (views.read_cell(entry), views.next_cell(entry)) == (read, following)
 
 
 def test_a_line_of_status_has_what_scripts_rely_on() -> None:
     keys = [{"key": "A", "versionId": "11111111-2222"}, {"key": "B", "versionId": "11111111-2222"}]
-    entry = views.summary(synced(keys=keys, keyCount=2, **TARGET), interval="1h", now=NOW)
+    entry = views.summary(synced(keys=keys, keyCount=2, **TARGET), cadence=CADENCE, now=NOW)
 
     assert entry == {
         "namespace": "shop",
@@ -72,9 +75,10 @@ def test_a_line_of_status_has_what_scripts_rely_on() -> None:
         "secret": "shop-db",
         "keys": 2,
         "versions": ["11111111-2222"],
-        "mode": "Poll",
-        "interval": "1h",
-        "lastRead": {"within": 3600.0},
+        "mode": "Events",
+        "intervalSeconds": 43200.0,
+        "retrySeconds": 3600.0,
+        "lastRead": {"within": 43200.0},
         "stale": False,
         "suspended": False,
         "restarts": 0,
@@ -85,7 +89,7 @@ def test_a_line_of_status_has_what_scripts_rely_on() -> None:
 
 
 def told(obj: dict[str, Any], secret: Any = None, event: Any = None) -> dict[str, tuple[str, str, str]]:
-    around = Around(secret=secret, event=event, interval="1h", now=NOW)
+    around = Around(secret=secret, event=event, cadence=CADENCE, now=NOW)
     return {one.about: (one.state, one.text, one.advice) for one in explain(obj, around)}
 
 

@@ -14,8 +14,10 @@ from pierhead.cli.failures import CommandError
 from pierhead.cli.output import print_table, show
 from pierhead.cli.secrets.costs import prices as price_lists
 from pierhead.cli.secrets.costs.estimate import Estimate, estimates
-from pierhead.cli.secrets.options import IntervalOption, OptionalNameArgument
+from pierhead.cli.secrets.options import EventsIntervalOption, IntervalOption, OptionalNameArgument
 from pierhead.cli.secrets.show import listed
+from pierhead.cli.secrets.views import Cadence
+from pierhead.secrets.freshness import shown
 
 
 def cost(
@@ -25,6 +27,7 @@ def cost(
     kubeconfig: options.KubeconfigOption = None,
     all_namespaces: options.AllNamespacesOption = False,
     interval: IntervalOption = "1h",
+    events_interval: EventsIntervalOption = "12h",
     price_list: Annotated[
         Path | None, typer.Option("--prices", help="File with other prices; see docs/cli.md.")
     ] = None,
@@ -35,7 +38,7 @@ def cost(
     place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     # All of them also for one: who shares its reads decides what it costs.
     objects = on(place, lambda cluster: listed(cluster, None, all_namespaces=all_namespaces))
-    found = estimates(objects, interval=interval, prices=prices)
+    found = estimates(objects, cadence=Cadence(interval, events_interval), prices=prices)
     if name is not None:
         found = [one for one in found if one.name == name]
         if not found:
@@ -69,7 +72,7 @@ def _row(one: Estimate, currency: str) -> list[str]:
         one.namespace,
         one.name,
         one.mode,
-        one.interval or "",
+        shown(one.interval) if one.interval is not None else "",
         f"{one.reads}{more}",
         f"{one.calls:,.0f}{more}",
         f"{one.alone:,.0f}{more}",

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pierhead.cli.secrets.costs.prices import Prices
-from pierhead.cli.secrets.views import interval_of, mode_of
+from pierhead.cli.secrets.views import ONCE, Cadence, mode_of
 from pierhead.engine.resource import Object
-from pierhead.model import seconds
 
 MONTH: Final = 30 * 24 * 3600
 _CALLS: Final = 10_000
@@ -37,8 +36,8 @@ class Estimate:
     namespace: str
     name: str
     mode: str
-    interval: str | None
-    """None where nothing is read by itself."""
+    interval: float | None
+    """Seconds between two reads; None where nothing is read by itself."""
 
     reads: int
     """Distinct secrets and parameters."""
@@ -59,7 +58,7 @@ class Estimate:
             "namespace": self.namespace,
             "name": self.name,
             "mode": self.mode,
-            "interval": self.interval,
+            "intervalSeconds": self.interval,
             "reads": self.reads,
             "callsPerMonth": round(self.calls, 1),
             "callsPerMonthAlone": round(self.alone, 1),
@@ -68,16 +67,16 @@ class Estimate:
         }
 
 
-def estimates(objects: Sequence[Object], *, interval: str, prices: Prices) -> list[Estimate]:
-    """Each object's calls, among these; `interval` is the operator's, for objects that name none."""
+def estimates(objects: Sequence[Object], *, cadence: Cadence, prices: Prices) -> list[Estimate]:
+    """Each object's calls, among these, while events arrive for those that listen."""
     wanted = [frozenset(_reads(obj)) for obj in objects]
-    turns = [_turn(obj, reads, interval) for obj, reads in zip(objects, wanted, strict=True)]
+    turns = [_turn(obj, reads, cadence) for obj, reads in zip(objects, wanted, strict=True)]
     sharers = Counter(
         (read, turn) for reads, turn in zip(wanted, turns, strict=True) if turn is not None for read in reads
     )
     found = []
     for obj, reads, turn in zip(objects, wanted, turns, strict=True):
-        times = MONTH / seconds(turn[1]) if turn is not None else 0.0
+        times = MONTH / turn[1] if turn is not None else 0.0
         shares = [(read, times / sharers[read, turn]) for read in reads] if turn is not None else []
         found.append(
             Estimate(
@@ -95,11 +94,11 @@ def estimates(objects: Sequence[Object], *, interval: str, prices: Prices) -> li
     return found
 
 
-def _turn(obj: Object, reads: Iterable[Read], interval: str) -> tuple[str, str] | None:
+def _turn(obj: Object, reads: Iterable[Read], cadence: Cadence) -> tuple[str, float] | None:
     """What decides when an object is read; None where it is not by itself."""
-    if mode_of(obj) == "Once" or (obj.get("spec") or {}).get("suspend"):
+    if mode_of(obj) == ONCE or (obj.get("spec") or {}).get("suspend"):
         return None
-    return min((read.name for read in reads), default=""), interval_of(obj, interval)
+    return min((read.name for read in reads), default=""), cadence.seconds_of(obj)
 
 
 def _price(read: Read, prices: Prices) -> float:
