@@ -55,15 +55,15 @@ def client_of(sandbox: Sandbox) -> Any:
     )
 
 
-def create_secrets(client: Any, n: int) -> None:
-    """The secrets in AWS."""
+def create_secrets(client: Any, n: int, first: int = 0) -> None:
+    """The secrets in AWS, from number `first`."""
 
     def create(index: int) -> None:
         value = json.dumps({"username": f"user-{index}", "password": f"password-{index}"})
         client.create_secret(Name=secret_id(index), SecretString=value)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(create, range(n)))
+        list(pool.map(create, range(first, first + n)))
 
 
 async def limit(lab: Lab, client: Any, n: int) -> float:

@@ -102,12 +102,18 @@ class Lab:
         return counted
 
     async def measure(
-        self, resource: ResourceType, objects: list[Object], *, generation: int = 1, reason: str = ""
+        self,
+        resource: ResourceType,
+        objects: list[Object],
+        *,
+        generation: int = 1,
+        reason: str = "",
+        among: Sequence[Object] = (),
     ) -> Measured:
         """Applies the custom resources and waits until each is Ready. Raises TimeoutError.
 
         `generation` is that of the change that is waited for. With a `reason`, what is waited for is that
-        Ready has it.
+        Ready has it. Those of `among` are applied between the others, evenly, and not waited for.
         """
         names = {obj["metadata"]["name"] for obj in objects}
         ready = _Ready(names, generation, reason)
@@ -120,7 +126,7 @@ class Lab:
         async with following(self.client, resource, NAMESPACE, ready.told):
             counting = self.counting()
             began = time.monotonic()
-            await each(objects, send)
+            await each(_mixed(objects, among), send)
             try:
                 async with asyncio.timeout(60 + _SECONDS_FOR_EACH * len(objects)):
                     await ready.all.wait()
@@ -129,7 +135,7 @@ class Lab:
                 raise
         return counting(
             seconds=max(ready.at.values()) - began,
-            latencies=[ready.at[name] - moment for name, moment in sent.items()],
+            latencies=[ready.at[name] - moment for name, moment in sent.items() if name in names],
         )
 
     async def measure_start(self, resource: ResourceType, objects: list[Object]) -> Measured:
@@ -217,6 +223,13 @@ async def laboratory(settings: Mapping[str, Any] | None = None) -> AsyncIterator
             yield Lab(sandbox, client, OperatorProcess(sandbox, settings=settings))
         finally:
             await client.close()
+
+
+def _mixed(objects: Sequence[Object], among: Sequence[Object]) -> list[Object]:
+    """All of both, the fewer evenly between the others."""
+    places = [(index / len(objects), obj) for index, obj in enumerate(objects)]
+    places += [((index + 0.5) / len(among), obj) for index, obj in enumerate(among)]
+    return [obj for _, obj in sorted(places, key=lambda place: place[0])]
 
 
 async def connect(sandbox: Sandbox, user_agent: str, **options: Any) -> Client:

@@ -156,3 +156,24 @@ async def test_once_means_once_across_restarts_of_the_operator(
         assert [(one.type, one.message) for one in past.outcome(past.status).conditions] == [
             ("Ready", "1 key")
         ]
+
+
+@virtual_time
+async def test_three_broken_objects_do_not_make_hundreds_of_calls_a_day() -> None:
+    refreshes = Refreshes[ObjectKey](
+        clock=now, random=Random(0), call_later=asyncio.get_running_loop().call_later
+    )
+    memory = Memory(refreshes, Due(clock=now), Freshness(Limits(), clock=now), poll_seconds=3600, clock=now)
+    looks: list[ObjectKey] = []
+    broken = {one.key: one for one in (resource_of(name=name) for name in ("a", "b", "c"))}
+
+    def look(key: ObjectKey) -> None:
+        looks.append(key)
+        memory.end(broken[key], SPEC, STATUS, fault=Fault("AccessDenied", "no"))
+
+    refreshes.start(look)
+    for key in broken:
+        look(key)
+    await asyncio.sleep(24 * 3600)
+
+    assert 60 < len(looks) < 100
