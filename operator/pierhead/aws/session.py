@@ -21,6 +21,7 @@ from botocore.session import Session
 from pierhead.aws.assuming import Keys, Means, credentials
 from pierhead.aws.errors import AccessDenied, AwsError, Unavailable, translate
 from pierhead.aws.identity import OPERATOR, AwsIdentity, IdentitySession
+from pierhead.aws.keyring import KeyRing
 from pierhead.engine.outcome import Denied, ReconcileError
 from pierhead.settings import Settings
 
@@ -93,12 +94,13 @@ class AwsSessions:
         self._loader = Loader()
         self._operator = _Entry(self._session(None), clock)
         self._assumed: OrderedDict[AwsIdentity, _Entry] = OrderedDict()
-        self._means = Means(
+        means = Means(
             client=lambda service: self._operator.session.client(service, settings.aws_region, retries=True),
             token=self._token,
             cluster=settings.cluster_name,
             count=self._count,
         )
+        self._ring = KeyRing(lambda identity: credentials(identity, means))
 
     def client(
         self,
@@ -177,7 +179,7 @@ class AwsSessions:
         if identity.is_operator:
             return self._operator
         if identity not in self._assumed:
-            session = self._session(lambda: credentials(identity, self._means))
+            session = self._session(lambda: self._ring.keys(identity))
             self._assumed[identity] = _Entry(session, self._clock)
             if len(self._assumed) > IDENTITIES:
                 self._assumed.popitem(last=False)
@@ -191,6 +193,7 @@ class AwsSessions:
         """
         if self._assumed.get(identity) is entry and self._clock() - entry.made >= REFUSED_SECONDS:
             del self._assumed[identity]
+            self._ring.drop(identity)
 
     def _session(self, fetch: Callable[[], Keys] | None) -> IdentitySession:
         return IdentitySession(

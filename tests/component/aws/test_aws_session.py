@@ -197,6 +197,7 @@ async def test_credentials_are_renewed_before_they_expire_by_one_call(
     # Botocore's own clock cannot be driven.
     credentials = sessions._entry(ROLE).session._credentials
     credentials._expiry_time = datetime.now(UTC) + timedelta(minutes=5)
+    sessions._ring._now = lambda: datetime.now(UTC) + timedelta(minutes=55)
 
     async def one() -> None:
         with pytest.raises(NotFound):
@@ -310,11 +311,11 @@ async def test_a_hanging_call_does_not_stop_the_loop_and_ends(
     assert ticks > 20
 
 
-async def test_identities_are_bounded(
+async def test_sessions_are_bounded_and_credentials_outlive_them(
     sessions: AwsSessions, aws: AwsControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_module, "IDENTITIES", 2)
-    for number in (1, 2, 3, 2, 3):
+    for number in (1, 2, 3, 1, 2, 3):
         identity = AwsIdentity(role_arn=f"arn:aws:iam::123456789012:role/r{number}")
         await sessions.client("secretsmanager", identity=identity).call("list_secrets")
 
