@@ -4,10 +4,14 @@ Invariants: equal reads that are wanted at the same time are made once; an answe
 identity; a read ends after a bounded number of parameters, and says where that is not all.
 """
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from pierhead.aws.errors import AwsError, Throttling
+from pierhead.aws.held import HeldAnswers
 from pierhead.aws.parameters import Parameter, parameter_of
 from pierhead.aws.rate import TokenBucket, TokenBuckets
 from pierhead.aws.session import AwsIdentity, AwsSessions
@@ -42,17 +46,32 @@ _Wish = Wish[_Read, ParametersBelow]
 class ParameterPaths:
     """Reads for all objects of the operator."""
 
-    def __init__(self, sessions: AwsSessions, *, calls_per_second: float = _CALLS_PER_SECOND) -> None:
+    def __init__(
+        self,
+        sessions: AwsSessions,
+        *,
+        calls_per_second: float = _CALLS_PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sessions = sessions
         self._calls = TokenBuckets(lambda: TokenBucket(calls_per_second, calls_per_second))
-        self._reads = SharedReads[_Read, ParametersBelow](batch=never_batched, single=self._single, size=1)
+        self._reads = SharedReads[_Read, ParametersBelow](
+            batch=never_batched,
+            single=self._single,
+            size=1,
+            # Holds nothing, but knows when each call was begun.
+            held=HeldAnswers(clock=clock),
+        )
 
-    async def below(self, identity: AwsIdentity, region: str, path: str) -> ParametersBelow:
+    async def below(
+        self, identity: AwsIdentity, region: str, path: str, *, not_before: float = -math.inf
+    ) -> ParametersBelow:
         """All parameters at any depth below a path, decrypted, by name.
 
-        Raises the classes of `pierhead.aws.errors`; one that may not be decrypted fails the whole read.
+        They are of a read begun at `not_before`, on this reader's clock, or later. Raises the classes of
+        `pierhead.aws.errors`; one that may not be decrypted fails the whole read.
         """
-        return await self._reads.read(_Read(Lane(identity, region), path))
+        return await self._reads.read(_Read(Lane(identity, region), path), not_before=not_before)
 
     async def close(self) -> None:
         """Gives up what is under way."""

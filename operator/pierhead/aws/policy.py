@@ -7,7 +7,7 @@ carries its name (`{namespace}`, `{namespace}/…`, `{namespace}-…`) and the o
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final, Literal
 
@@ -49,6 +49,8 @@ _ARNS: Final[Mapping[str, re.Pattern[str]]] = {
         ("alarm", "cloudwatch", "alarm:"),
     )
 }
+
+_WILDCARD: Final = re.compile(r"[*?[]")
 
 
 class PolicyDenied(Denied):
@@ -105,6 +107,44 @@ class Policy:
             if any(rule.allows(namespace, power, (name, value)) for rule in self._rules):
                 return
         raise PolicyDenied(self._refusal(namespace, power, value, malformed=name is None), field=field)
+
+    def allows(self, namespace: str, power: Power, value: str) -> bool:
+        """Whether the namespace may use the value, of which it has not told us."""
+        try:
+            self.check(namespace, power, value)
+        except PolicyDenied:
+            return False
+        return True
+
+    def check_beginning(
+        self, namespace: str, power: Power, beginning: str, *, field: str | None = None
+    ) -> None:
+        """Returns when the namespace may use every name that begins like this. Raises PolicyDenied."""
+        name = beginning.removeprefix("/") if power == "parameter" else beginning
+        if name.startswith((f"{namespace}/", f"{namespace}-")):
+            return
+        for pattern in self._patterns(namespace, power):
+            # What a pattern with a star at its end matches, it matches with anything behind it too.
+            if pattern.endswith("*") and (fnmatchcase(name, pattern) or fnmatchcase(beginning, pattern)):
+                return
+        raise PolicyDenied(self._refusal(namespace, power, f"{beginning}*", malformed=False), field=field)
+
+    def beginnings(self, namespace: str, power: Power) -> tuple[str, ...]:
+        """What every name begins with that the namespace may use, one of these each; one may be empty."""
+        found = {namespace}
+        for pattern in self._patterns(namespace, power):
+            literal = _WILDCARD.split(pattern, maxsplit=1)[0]
+            # A pattern for ARNs says nothing of the beginning of a name.
+            found.add("" if "arn:".startswith(literal[:4]) else literal)
+        return tuple(sorted(found))
+
+    def _patterns(self, namespace: str, power: Power) -> Iterator[str]:
+        """The patterns of the rules for this namespace and power."""
+        for rule in self._rules:
+            if any(fnmatchcase(namespace, pattern) for pattern in rule.namespaces) and (
+                "*" in rule.powers or power in rule.powers
+            ):
+                yield from (value.replace("{namespace}", namespace) for value in rule.values)
 
     def _by_default(self, namespace: str, power: Power, name: str) -> bool:
         if power == "region":

@@ -5,11 +5,14 @@ identity; a list is of a bounded length, and says where it is not all. AWS's lis
 what is not in it may exist, and only `describe` proves that something does not.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pierhead.aws.errors import AwsError, NotFound, Throttling
+from pierhead.aws.held import HeldAnswers
 from pierhead.aws.rate import TokenBucket, TokenBuckets
 from pierhead.aws.session import AwsClient, AwsIdentity, AwsSessions
 from pierhead.aws.sharing import Lane, SharedReads, Wish, never_batched
@@ -81,15 +84,27 @@ class SecretLister:
         *,
         lists_per_second: float = _LISTS_PER_SECOND,
         describes_per_second: float = _DESCRIBES_PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sessions = sessions
         self._lists = TokenBuckets(lambda: TokenBucket(lists_per_second, lists_per_second))
         self._describes = TokenBuckets(lambda: TokenBucket(describes_per_second, describes_per_second))
-        self._reads = SharedReads[_Read, SecretList](batch=never_batched, single=self._single, size=1)
+        self._reads = SharedReads[_Read, SecretList](
+            batch=never_batched,
+            single=self._single,
+            size=1,
+            # Holds nothing, but knows when each call was begun.
+            held=HeldAnswers(clock=clock),
+        )
 
-    async def list(self, identity: AwsIdentity, region: str, criteria: Criteria) -> SecretList:
-        """The secrets that are not deleted, by name. Raises the classes of `pierhead.aws.errors`."""
-        return await self._reads.read(_Read(Lane(identity, region), criteria))
+    async def list(
+        self, identity: AwsIdentity, region: str, criteria: Criteria, *, not_before: float = -math.inf
+    ) -> SecretList:
+        """The secrets that are not deleted, by name, of a list begun at `not_before` or later.
+
+        Raises the classes of `pierhead.aws.errors`.
+        """
+        return await self._reads.read(_Read(Lane(identity, region), criteria), not_before=not_before)
 
     async def describe(self, identity: AwsIdentity, region: str, secret_id: str) -> ListedSecret | None:
         """A secret without its value; None where it provably does not exist, or is marked for deletion.

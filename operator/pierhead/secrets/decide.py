@@ -132,7 +132,9 @@ def decide(
     return Decision(
         "Keep" if settled else "Write",
         data={key: value for source in sources for key, value in source.values.items()},
-        retained=frozenset(source.key for source in absent if source.key),
+        retained=frozenset(source.key for source in absent if source.key).union(
+            *(source.retained for source in sources)
+        ),
         retained_rest=any(source.key is None for source in absent),
         marker=marker,
         restart=recorded is not None and recorded != marker,
@@ -165,8 +167,9 @@ def lost(spec: SyncedSecretSpec, sources: Sequence[Source], stored: SyncedSecret
     if spec.on_source_delete == "Delete":
         return Lost()
     gone = [source for source in sources if source.absent and retained_version(source, stored)]
+    keys = frozenset(source.key for source in gone if source.key)
     return Lost(
-        frozenset(source.key for source in gone if source.key), any(source.key is None for source in gone)
+        keys.union(*(source.retained for source in sources)), any(source.key is None for source in gone)
     )
 
 

@@ -13,11 +13,8 @@ from functools import partial
 from random import Random
 
 from pierhead.aws.errors import AwsError
-from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
 from pierhead.aws.registry import EcrLogins
-from pierhead.aws.secretlists import SecretLister
-from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.conditions import Condition
 from pierhead.engine.metrics import Metrics
@@ -35,10 +32,13 @@ from pierhead.secrets.events.service import NoEvents, SecretEvents
 from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory, reconcile_at
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
-from pierhead.secrets.reading.allowed import check
+from pierhead.secrets.reading.allowed import Allowed, check
 from pierhead.secrets.reading.due import Due
-from pierhead.secrets.reading.fetch import Readers, all_gone, fetch
+from pierhead.secrets.reading.fetch import all_gone, fetch
+from pierhead.secrets.reading.finding import find_all
+from pierhead.secrets.reading.found import to_read
 from pierhead.secrets.reading.identity import Identities
+from pierhead.secrets.reading.readers import Readers
 from pierhead.secrets.reading.references import references
 from pierhead.secrets.reading.registries import RegistryReader
 from pierhead.secrets.reading.sources import collect
@@ -74,13 +74,9 @@ class SyncedSecretReconciler:
         self._policy = policy
         self._identities = Identities(client, policy, settings)
         self._due = Due(clock=clock)
-        self._readers = Readers(
-            SecretReader(sessions, clock=clock, wanted=self._due.wanted),
-            ParameterReader(sessions, clock=clock, wanted=self._due.wanted),
-            RegistryReader(sessions, logins or EcrLogins(now=now)),
-        )
-        self._lister = SecretLister(sessions)
-        self._sweeps = Sweeps(self._lister, self._due, clock=clock)
+        registries = RegistryReader(sessions, logins or EcrLogins(now=now))
+        self._readers = Readers.of(sessions, registries, clock=clock, wanted=self._due.wanted)
+        self._sweeps = Sweeps(self._readers.lists, self._due, clock=clock)
         self._poll_seconds = settings.secret_poll_seconds
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(self._targets, now=now)
@@ -143,7 +139,6 @@ class SyncedSecretReconciler:
         await self._targets.stop()
         await self._sweeps.stop()
         await self._readers.close()
-        await self._lister.close()
 
     def hurry_with(self, hurry: Wake) -> None:
         """Takes what lets objects go next whose answers are there."""
@@ -244,10 +239,13 @@ class SyncedSecretReconciler:
         untouchable = refusal(spec, live)
         if untouchable is not None:
             return self._memory.end(resource, spec, stored, fault=untouchable)
-        answers = await fetch(self._readers, who, references(spec), not_before=since)
+        allowed = Allowed(self._policy, resource.key.namespace)
+        finds = await find_all(self._readers, who, spec, stored, allowed, not_before=since)
+        wanted = [*references(spec), *to_read(finds)]
+        answers = await fetch(self._readers, who, wanted, not_before=since)
         self._due.served(resource.key)
         look.saw(answers)
-        sources = collect(spec, answers)
+        sources = collect(spec, answers, finds)
         gone = may_be_gone(spec, sources) and await all_gone(self._readers, who, sources)
         decision = decide(
             spec, sources, live=live, stored=stored, gone=gone, renew=is_due(stored, self._now())
@@ -263,7 +261,8 @@ class SyncedSecretReconciler:
         except (Invalid, Denied) as error:
             fault = refused(error)
             return self._memory.end(resource, spec, report.left(stored, sources), fault=fault)
-        if spec.refresh is not None and spec.refresh.version_sweep:
+        # A list of versions does not tell what a find would find now.
+        if spec.refresh is not None and spec.refresh.version_sweep and not finds:
             self._sweeps.learn(resource.key, who, answers, interval_of(spec, self._poll_seconds))
         return self._memory.end(resource, spec, status, text=report.summary(sources, status.key_count or 0))
 

@@ -16,7 +16,7 @@ from pierhead.model import RECONCILE_AT
 from pierhead.secrets.decide import Decision, Live, retained_version
 from pierhead.secrets.model import SyncedSecretStatus
 from pierhead.secrets.model.limits import MESSAGE_LIMIT
-from pierhead.secrets.model.status import ExtractStatus, KeyStatus, RestartStatus, TargetStatus
+from pierhead.secrets.model.status import ExtractStatus, FoundStatus, KeyStatus, RestartStatus, TargetStatus
 from pierhead.secrets.reading.references import Renewal
 from pierhead.secrets.reading.sources import Source
 from pierhead.secrets.restarts.plan import FAILED, ROLLING_OUT, WAITING
@@ -36,6 +36,9 @@ _GO_ON = (
 
 _VersionOf = Callable[[Source], str | None]
 """The version of a source whose value is in the Secret."""
+
+_FoundOf = Callable[[Source], list[FoundStatus] | None]
+"""What of a source that finds has its values in the Secret."""
 
 
 def written(
@@ -58,7 +61,7 @@ def written(
             "target": target,
             "key_count": key_count,
             "keys": _keys(sources, kept),
-            "extracts": _extracts(sources, kept),
+            "extracts": _extracts(sources, kept, _members),
             "marker": decision.marker,
             "restarts": list(restarts or ()) or None,
             **(_renewal(decision.renewal) if decision.action == "Write" else {}),
@@ -72,19 +75,25 @@ def left(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretS
     def kept(source: Source) -> str | None:
         return retained_version(source, stored)
 
+    def found(source: Source) -> list[FoundStatus] | None:
+        return next((one.found for one in stored.extracts or () if one.find == source.name), None)
+
     return stored.model_copy(
         update={
             "keys": _keys(sources, kept),
-            "extracts": _extracts(sources, kept),
+            "extracts": _extracts(sources, kept, found),
         }
     )
 
 
 def deleted(stored: SyncedSecretStatus, sources: Sequence[Source]) -> SyncedSecretStatus:
     """The status once the Secret is deleted because its sources are; the marker stays."""
+    # What was found stays named: it has to be looked at by name, as no list proves that it is gone.
+    finds = [one for one in stored.extracts or () if one.find is not None]
     gone = stored.model_copy(
         update={
-            **dict.fromkeys(("target", "key_count", "keys", "extracts", "restarts")),
+            **dict.fromkeys(("target", "key_count", "keys", "restarts")),
+            "extracts": finds,
             **_renewal(None),
         }
     )
@@ -134,7 +143,13 @@ def suspended(status: SyncedSecretStatus) -> tuple[Condition, ...]:
 
 def summary(sources: Sequence[Source], key_count: int) -> str:
     """What a Secret that is as it should be holds."""
-    names = {(source.kind, source.name) for source in sources}
+    names = {(source.kind, source.name) for source in sources if source.kind != "find"}
+    names |= {
+        (source.gathered.kind, member.name)
+        for source in sources
+        if source.gathered is not None
+        for member in source.gathered.members
+    }
     kinds: Counter[str] = Counter(kind for kind, _ in names)
     nouns = (("secret", "secret"), ("parameter", "parameter"), ("ecr", "registry"))
     parts = [_count(kinds[kind], noun) for kind, noun in nouns if kinds[kind]]
@@ -184,13 +199,25 @@ def _keys(sources: Sequence[Source], kept: _VersionOf) -> list[KeyStatus] | None
     ] or None
 
 
-def _extracts(sources: Sequence[Source], kept: _VersionOf) -> list[ExtractStatus] | None:
+def _extracts(sources: Sequence[Source], kept: _VersionOf, found: _FoundOf) -> list[ExtractStatus] | None:
     return [
         ExtractStatus(
-            **{source.kind: source.name}, keys=len(source.values), **_version(source, kept), **_fault(source)
+            **{source.kind: source.name},
+            keys=len(source.values) + len(source.retained),
+            **({"found": found(source)} if source.kind == "find" else _version(source, kept)),
+            **_fault(source),
         )
         for source in sources
         if source.key is None
+    ] or None
+
+
+def _members(source: Source) -> list[FoundStatus] | None:
+    if source.gathered is None:
+        return None
+    return [
+        FoundStatus(name=member.name, version_id=member.version_id or None, reason=member.reason)
+        for member in source.gathered.members
     ] or None
 
 

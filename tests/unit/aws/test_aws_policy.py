@@ -123,3 +123,68 @@ def test_the_rule_a_refusal_proposes_allows_just_that(namespace: str, value: str
 def test_a_rule_that_is_malformed_keeps_the_operator_from_starting(rule: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="PolicyRule"):
         Policy([rule], region="eu-west-1")
+
+
+RULES = Policy(
+    [
+        {"namespaces": ["shop"], "powers": ["secret"], "values": ["common/{namespace}/*", "ca", "x/*/y"]},
+        {"namespaces": ["shop"], "powers": ["parameter"], "values": ["/common/*"]},
+        {"namespaces": ["arns"], "powers": ["*"], "values": ["arn:aws:secretsmanager:*:*:secret:common/*"]},
+        {"namespaces": ["all"], "powers": ["*"], "values": ["*"]},
+    ],
+    region="eu-west-1",
+)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "power", "beginning", "verdict"),
+    [
+        ("shop", "secret", "shop/", True),
+        ("shop", "secret", "shop-db", True),
+        ("shop", "secret", "shop", False),
+        ("shop", "secret", "common/shop/", True),
+        ("shop", "secret", "common/shop/a", True),
+        ("shop", "secret", "common/shop", False),
+        ("shop", "secret", "ca", False),
+        ("shop", "secret", "x/1/y", False),
+        ("shop", "parameter", "/shop/", True),
+        ("shop", "parameter", "/shopping/", False),
+        ("shop", "parameter", "/common/", True),
+        ("shop", "parameter", "/", False),
+        ("all", "parameter", "/", True),
+        ("all", "secret", "anything", True),
+    ],
+)
+def test_a_beginning_is_allowed_when_all_that_begins_so_is(
+    namespace: str, power: Power, beginning: str, verdict: bool
+) -> None:
+    if verdict:
+        RULES.check_beginning(namespace, power, beginning)
+        return
+    with pytest.raises(PolicyDenied) as caught:
+        RULES.check_beginning(namespace, power, beginning, field="spec.x")
+    rule = json.dumps({"namespaces": [namespace], "powers": [power], "values": [f"{beginning}*"]})
+    assert caught.value.field == "spec.x"
+    assert rule in caught.value.message
+
+
+@given(st.text("shopcmn/-x1y", max_size=12), st.text("shop/-x1y", max_size=4))
+def test_what_begins_as_allowed_is_allowed(beginning: str, rest: str) -> None:
+    try:
+        RULES.check_beginning("shop", "secret", beginning)
+    except PolicyDenied:
+        return
+    assert RULES.allows("shop", "secret", beginning + rest)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "beginnings"),
+    [
+        ("shop", ("ca", "common/shop/", "shop", "x/")),
+        ("arns", ("", "arns")),
+        ("all", ("", "all")),
+        ("other", ("other",)),
+    ],
+)
+def test_beginnings_are_those_of_every_allowed_name(namespace: str, beginnings: tuple[str, ...]) -> None:
+    assert RULES.beginnings(namespace, "secret") == beginnings

@@ -85,7 +85,7 @@ def _lines(obj: Object) -> Iterator[Finding]:
     status = obj.get("status") or {}
     lines = [
         *((f"key {line.get('key')}", line) for line in status.get("keys") or ()),
-        *((f"secret {line.get('secret')}", line) for line in status.get("extracts") or ()),
+        *((_extract(line), line) for line in status.get("extracts") or ()),
     ]
     failing = [(about, line) for about, line in lines if line.get("reason")]
     for about, line in failing:
@@ -97,6 +97,11 @@ def _lines(obj: Object) -> Iterator[Finding]:
         yield Finding(
             "Keys", "good", f"{len(lines) - len(failing)} of {len(lines)} lines of the spec are read"
         )
+
+
+def _extract(line: Mapping[str, Any]) -> str:
+    """How an entry of `status.extracts` is named."""
+    return next((f"{kind} {line[kind]}" for kind in ("secret", "parameter", "find") if line.get(kind)), "?")
 
 
 def _target(obj: Object, around: Around) -> Iterator[Finding]:

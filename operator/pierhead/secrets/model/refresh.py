@@ -34,5 +34,5 @@ class Refresh(Model):
     version_sweep: bool | None = None
     """Whether to look, every interval, at a list of all secrets' versions, a hundred to a call, and to read
     only what has moved, whether events arrive or not. Needs secretsmanager:ListSecrets on `*`. The list may
-    be some minutes behind. Parameters and labels other than AWSCURRENT are read as ever, and so is everything
-    where the list is denied. Defaults to false."""
+    be some minutes behind. Parameters, labels other than AWSCURRENT and what is found by `find` are read as
+    ever, and so is everything where the list is denied. Defaults to false."""

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from pierhead.model import Model, Rule, at_most_one, exactly_one
+from pierhead.secrets.model.finding import FindSource
 from pierhead.secrets.model.limits import MOST_REWRITES
 from pierhead.secrets.model.rewriting import Rewrite
 
@@ -133,8 +134,13 @@ class ExtractSource(SourceReference):
 class DataFromEntry(Model):
     """Several keys of the Secret."""
 
-    extract: ExtractSource
+    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("extract", "find"),)
+
+    extract: ExtractSource | None = None
     """Takes every key of one secret or parameter."""
+
+    find: FindSource | None = None
+    """Takes every secret that meets all criteria, or every parameter below a path: each is one key."""
 
     rewrite: Annotated[list[Rewrite], Field(max_length=MOST_REWRITES)] | None = None
     """Steps, one after the other, that turn names into keys. Two names that become one key are an error."""
@@ -143,4 +149,4 @@ class DataFromEntry(Model):
     """How each value is decoded, as in `data[].from.decode`. Defaults to None."""
 
     optional: bool | None = None
-    """Whether the secret or parameter may not exist. Defaults to false."""
+    """Whether the secret or parameter may not exist, or nothing may be found. Defaults to false."""

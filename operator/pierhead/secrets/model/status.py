@@ -9,8 +9,10 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from pierhead.model import ListMap, Model, Status
 from pierhead.secrets.model.limits import (
+    FIND_LIMIT,
     MESSAGE_LIMIT,
     MOST_EXTRACTS,
+    MOST_FOUND,
     MOST_KEYS,
     MOST_RESTARTS,
     RESTART_MESSAGE_LIMIT,
@@ -47,6 +49,19 @@ class KeyStatus(SourceStatus):
     """The key."""
 
 
+class FoundStatus(Stored):
+    """A secret or parameter that was found, and whose value is in the Secret."""
+
+    name: Annotated[str, StringConstraints(max_length=2048)]
+    """Its name."""
+
+    version_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Its version, as in `status.keys`."""
+
+    reason: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """Why it is not found any more and its key is still kept."""
+
+
 class ExtractStatus(SourceStatus):
     """What became of one entry of `spec.dataFrom`."""
 
@@ -55,6 +70,12 @@ class ExtractStatus(SourceStatus):
 
     parameter: Annotated[str, StringConstraints(max_length=2048)] | None = None
     """The parameter."""
+
+    find: Annotated[str, StringConstraints(max_length=FIND_LIMIT)] | None = None
+    """The criteria of `find`."""
+
+    found: list[FoundStatus] | None = Field(default=None, max_length=MOST_FOUND)
+    """What was found by them, by name."""
 
     keys: Annotated[int, Field(ge=0)] | None = None
     """Number of keys it gave."""

@@ -7,35 +7,15 @@ that passes is raised, one that only somebody else can heal is an answer like an
 import asyncio
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pierhead.aws.access import Access
 from pierhead.aws.errors import AwsError, NotFound
-from pierhead.aws.parameters import Parameter, ParameterReader, without_selector
-from pierhead.aws.secretsmanager import MarkedForDeletion, SecretReader
+from pierhead.aws.parameters import without_selector
+from pierhead.aws.secretsmanager import MarkedForDeletion
 from pierhead.engine.properties import Fault
-from pierhead.secrets.reading.references import Kind, Reference, Version
-from pierhead.secrets.reading.registries import RegistryReader
-from pierhead.secrets.reading.sources import Source
-
-
-@dataclass(frozen=True, slots=True)
-class Readers:
-    """What reads for all objects of the operator."""
-
-    secrets: SecretReader
-    parameters: ParameterReader
-    registries: RegistryReader
-
-    def sweep(self) -> None:
-        """Drops the answers that nobody is due for any more."""
-        self.secrets.sweep()
-        self.parameters.sweep()
-
-    async def close(self) -> None:
-        """Gives up what is under way."""
-        await self.secrets.close()
-        await self.parameters.close()
+from pierhead.secrets.reading.readers import Readers, version_of
+from pierhead.secrets.reading.references import Reference, Version
+from pierhead.secrets.reading.sources import Source, SourceKind
 
 
 async def fetch(
@@ -64,7 +44,9 @@ async def all_gone(readers: Readers, who: Access, sources: Iterable[Source]) -> 
     return True
 
 
-async def _is_gone(readers: Readers, who: Access, kind: Kind, name: str) -> bool:
+async def _is_gone(readers: Readers, who: Access, kind: SourceKind, name: str) -> bool:
+    if kind == "find":
+        return True  # each secret was looked at, or it would not be absent
     if kind == "secret":
         return await readers.secrets.is_gone(who.identity, who.region, name)
     try:
@@ -106,15 +88,6 @@ async def _secret(readers: Readers, who: Access, reference: Reference, not_befor
 async def _parameter(readers: Readers, who: Access, reference: Reference, not_before: float) -> Version:
     found = await readers.parameters.read(who.identity, who.region, reference.name, not_before=not_before)
     return version_of(found)
-
-
-def version_of(parameter: Parameter) -> Version:
-    """A parameter as what was read."""
-    return Version(
-        f"{parameter.version}@{parameter.made_at:.3f}",
-        parameter.value,
-        listed=parameter.type == "StringList",
-    )
 
 
 def _missing(reference: Reference, who: Access) -> str:

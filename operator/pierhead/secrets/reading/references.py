@@ -13,6 +13,7 @@ from pierhead.secrets.model import SyncedSecretSpec
 from pierhead.secrets.model.sources import KeySource, SourceReference
 
 Kind = Literal["secret", "parameter", "ecr"]
+Findable = Literal["secret", "parameter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def references(spec: SyncedSecretSpec) -> dict[Reference, str]:
         reference = Reference.of(entry.source)
         found.setdefault(reference, f"spec.data[{index}].from.{reference.kind}")
     for index, many in enumerate(spec.data_from or ()):
-        reference = Reference.of(many.extract)
-        found.setdefault(reference, f"spec.dataFrom[{index}].extract.{reference.kind}")
+        if many.extract is not None:
+            reference = Reference.of(many.extract)
+            found.setdefault(reference, f"spec.dataFrom[{index}].extract.{reference.kind}")
     return found

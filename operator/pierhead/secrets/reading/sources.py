@@ -7,10 +7,12 @@ between never mixes two; a value is in no representation of anything here.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from types import MappingProxyType
+from typing import Final, Literal
 
 from pierhead.engine.properties import Fault, shown
 from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.model.finding import FindSource
 from pierhead.secrets.model.sources import (
     DataEntry,
     DataFromEntry,
@@ -18,12 +20,19 @@ from pierhead.secrets.model.sources import (
     KeySource,
     SourceReference,
 )
+from pierhead.secrets.reading.criteria import described
+from pierhead.secrets.reading.found import Finds, Found
+from pierhead.secrets.reading.gathering import Gathered, gather
 from pierhead.secrets.reading.references import Answers, Kind, Reference, Renewal
 from pierhead.secrets.reading.rewriting import keys_of
 from pierhead.secrets.reading.values import Documents, extracted
 
 SECRET_LIMIT: Final = 1024 * 1024
 """Bytes of all values of a Secret. Source: Kubernetes, `MaxSecretSize`."""
+
+_NO_FINDS: Final[Finds] = MappingProxyType({})
+
+SourceKind = Literal[Kind, "find"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,12 @@ class Source:
     """Where it is in the spec, such as `spec.data[0]`."""
 
     name: str
-    """Name of the secret or parameter."""
+    """Name of the secret or parameter, or what is looked for."""
 
     identity: tuple[str, ...]
     """What of the spec decides the values, beside the version."""
 
-    kind: Kind = "secret"
+    kind: SourceKind = "secret"
     optional: bool = False
     key: str | None = None
     """The key, for an entry of `spec.data`."""
@@ -48,6 +57,13 @@ class Source:
     values: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     renewal: Renewal | None = None
     fault: Fault | None = None
+    gathered: Gathered | None = None
+    """What was found, of a `find`."""
+
+    @property
+    def retained(self) -> frozenset[str]:
+        """Keys whose value in the Secret stays, as what they came from is not to be had and not given up."""
+        return self.gathered.retained if self.gathered is not None else frozenset()
 
     @property
     def absent(self) -> bool:
@@ -60,7 +76,7 @@ class Source:
         return f"{self.path} ({self.key or self.name})"
 
 
-def collect(spec: SyncedSecretSpec, answers: Answers) -> tuple[Source, ...]:
+def collect(spec: SyncedSecretSpec, answers: Answers, finds: Finds = _NO_FINDS) -> tuple[Source, ...]:
     """Every line of the spec, in its order: first `data`, then `dataFrom`."""
     documents = Documents()
     sources = [
@@ -69,7 +85,7 @@ def collect(spec: SyncedSecretSpec, answers: Answers) -> tuple[Source, ...]:
             for index, entry in enumerate(spec.data or ())
         ),
         *(
-            _many(f"spec.dataFrom[{index}]", entry, entry.extract, answers)
+            _many(spec, f"spec.dataFrom[{index}]", entry, answers, finds)
             for index, entry in enumerate(spec.data_from or ())
         ),
     ]
@@ -96,7 +112,33 @@ def _single(path: str, entry: DataEntry, answers: Answers, documents: Documents)
     return replace(source, version_id=answer.version_id, values={entry.key: value}, renewal=answer.renewal)
 
 
-def _many(path: str, entry: DataFromEntry, extract: ExtractSource, answers: Answers) -> Source:
+def _many(spec: SyncedSecretSpec, path: str, entry: DataFromEntry, answers: Answers, finds: Finds) -> Source:
+    if entry.find is not None:
+        retain = spec.on_source_delete != "Delete"
+        return _found(path, entry, entry.find, finds[path], answers, retain=retain)
+    assert entry.extract is not None, "the model holds exactly one"  # noqa: S101
+    return _extract(path, entry, entry.extract, answers)
+
+
+def _found(
+    path: str, entry: DataFromEntry, find: FindSource, found: Found, answers: Answers, *, retain: bool
+) -> Source:
+    decode = "" if entry.decode in {None, "None"} else entry.decode or ""
+    source = Source(
+        path,
+        described(find),
+        # Not the criteria: what other criteria find alike is no reason to restart anything.
+        ("find", "secret" if find.path is None else "parameter", decode),
+        kind="find",
+        optional=bool(entry.optional),
+    )
+    gathered = found.fault or gather(entry, find, found, answers, retain=retain)
+    if isinstance(gathered, Fault):
+        return replace(source, fault=gathered)
+    return replace(source, version_id=gathered.version_id, values=gathered.values, gathered=gathered)
+
+
+def _extract(path: str, entry: DataFromEntry, extract: ExtractSource, answers: Answers) -> Source:
     reference = Reference.of(extract)
     source = Source(
         path,
