@@ -10,7 +10,8 @@ from typing import Any
 
 import boto3
 
-from pierhead.secrets.events.installation import Installation, pattern
+from pierhead.secrets.events.installation import Installation
+from pierhead_sandbox.secret_events import install_secret_events, remove_secret_events
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -21,7 +22,6 @@ class EventsInAws:
     """What a test acts on."""
 
     url: str
-    dead_url: str
     rule: str
     sqs: Any
     events: Any
@@ -31,16 +31,16 @@ class EventsInAws:
         text = body if isinstance(body, str) else json.dumps(body)
         self.sqs.send_message(QueueUrl=self.url, MessageBody=text)
 
-    def count(self, url: str | None = None) -> int:
+    def count(self) -> int:
         """Messages in the queue, hidden ones included."""
-        attributes = self.sqs.get_queue_attributes(QueueUrl=url or self.url, AttributeNames=["All"])
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
         found = attributes["Attributes"]
         return sum(int(found[f"ApproximateNumberOfMessages{kind}"]) for kind in ("", "NotVisible", "Delayed"))
 
-    async def until_empty(self, within: float = 45, *, left: int = 0) -> None:
-        """Returns once no message but so many is there, hidden or not."""
+    async def until_empty(self, within: float = 45) -> None:
+        """Returns once no message is there, hidden or not."""
         deadline = time.monotonic() + within
-        while (count := await asyncio.to_thread(self.count)) > left:
+        while (count := await asyncio.to_thread(self.count)) > 0:
             assert time.monotonic() < deadline, f"{count} messages are left after {within} s"
             await asyncio.sleep(0.05)
 
@@ -50,27 +50,15 @@ class EventsInAws:
 
 
 @contextlib.contextmanager
-def events_in_aws(name: str, *, receives: int = 5, **wanted: Any) -> Iterator[EventsInAws]:
+def events_in_aws(name: str, *, endpoint: str) -> Iterator[EventsInAws]:
     """A queue for the secrets whose names begin with `{name}/`."""
     sqs, events = boto3.client("sqs", region_name=REGION), boto3.client("events", region_name=REGION)
-
-    def arn(url: str) -> str:
-        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return str(attributes["Attributes"]["QueueArn"])
-
-    dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
-    redrive = {"deadLetterTargetArn": arn(dead), "maxReceiveCount": receives}
-    url = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": json.dumps(redrive)})["QueueUrl"]
-    chosen = Installation(name=name, prefixes=(f"{name}/",), **wanted)
-    events.put_rule(Name=name, EventPattern=json.dumps(pattern(chosen)))
-    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn(url)}])
+    wanted = Installation(name=name, prefixes=(f"{name}/",))
+    made = install_secret_events(wanted, region=REGION, endpoint=endpoint)
     try:
-        yield EventsInAws(url, dead, name, sqs, events)
+        yield EventsInAws(made.url, name, sqs, events)
     finally:
-        events.remove_targets(Rule=name, Ids=["queue"])
-        events.delete_rule(Name=name)
-        for queue in (url, dead):
-            sqs.delete_queue(QueueUrl=queue)
+        remove_secret_events(made, region=REGION, endpoint=endpoint)
 
 
 def event(name: str, version_id: str, **changes: Any) -> dict[str, Any]:

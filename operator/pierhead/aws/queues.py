@@ -6,6 +6,7 @@ failure slows the queue down and never ends it.
 """
 
 import asyncio
+import contextlib
 import math
 import re
 import time
@@ -32,6 +33,10 @@ MOST_HELD: Final = 1000
 
 _BATCH: Final = 10
 _KEEP_SECONDS: Final = 20.0
+_GATHER_SECONDS: Final = 0.3
+"""How long a message that is done with waits for others, to be deleted in one call."""
+
+_LAST_SECONDS: Final = 3.0
 _PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _QUICK_SECONDS: Final = 0.5
@@ -132,6 +137,9 @@ class MessageQueue:
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+            with contextlib.suppress(ReconcileError, TimeoutError):
+                async with asyncio.timeout(_LAST_SECONDS):
+                    await self._delete_settled()
 
     async def _receive(self) -> None:
         began = self._clock()
@@ -174,6 +182,7 @@ class MessageQueue:
             try:
                 async with asyncio.timeout(_KEEP_SECONDS):
                     await self._settling.wait()
+                    await asyncio.sleep(_GATHER_SECONDS)
             except TimeoutError:
                 pass
             try:

@@ -21,7 +21,7 @@ def queue(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventsInAws]:
     monkeypatch.setattr(queues, "VISIBILITY_SECONDS", 4)
     monkeypatch.setattr(queues, "_KEEP_SECONDS", 1.0)
     monkeypatch.setattr(listener, "WARM_SECONDS", 5.0)
-    with events_in_aws(lab.namespace) as found:
+    with events_in_aws(lab.namespace, endpoint=lab.sandbox.environment["AWS_ENDPOINT_URL"]) as found:
         yield found
 
 
