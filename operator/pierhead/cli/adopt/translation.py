@@ -6,7 +6,7 @@ Invariant: no field of what is translated is dropped silently: each is either ta
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from pierhead.engine.resource import Object
 from pierhead.model import API_VERSION
@@ -21,6 +21,8 @@ MOST_RETRIES = 10
 @dataclass(slots=True)
 class Translation:
     """An AppRelease, what it is not equal in, and how it is handed over."""
+
+    into: ClassVar[str] = "an AppRelease"
 
     name: str
     namespace: str
@@ -49,10 +51,20 @@ class Translation:
         }
 
 
+class Warned(Protocol):
+    """What a translation makes."""
+
+    into: ClassVar[str]
+    """What that is."""
+
+    def warn(self, text: str) -> None:
+        """Tells of something that has no equal."""
+
+
 class Fields:
     """The fields of one mapping, of which each has to be taken."""
 
-    def __init__(self, value: Mapping[str, Any] | None, at: str, translation: Translation) -> None:
+    def __init__(self, value: Mapping[str, Any] | None, at: str, translation: Warned) -> None:
         self._value = dict(value or {})
         self._at = at
         self._translation = translation
@@ -78,7 +90,9 @@ class Fields:
         """Tells of every field that nobody took."""
         for name in sorted(self._value.keys() - self._taken):
             if self._value[name] not in (None, [], {}, False):
-                self._translation.warn(f"{self._at}.{name} has no equal in an AppRelease, and is left out")
+                self._translation.warn(
+                    f"{self._at}.{name} has no equal in {self._translation.into}, and is left out"
+                )
 
 
 def without_nothing(value: Any) -> Any:

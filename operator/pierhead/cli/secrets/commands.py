@@ -11,6 +11,7 @@ from pierhead.cli.failures import ending
 from pierhead.cli.secrets import events, refresh, show
 from pierhead.cli.secrets.audit import command as auditing
 from pierhead.cli.secrets.costs import command as costing
+from pierhead.cli.secrets.migration import adoption
 from pierhead.cli.secrets.migration import command as importing
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "import": importing.import_,
+    "adopt": adoption.adopt,
     "audit": auditing.audit,
     "status": show.status,
     "why": show.why,

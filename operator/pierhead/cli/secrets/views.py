@@ -35,7 +35,8 @@ class Cadence:
     def seconds_of(self, obj: Object) -> float:
         """The longest time between two reads of an object that is read again, while all is well."""
         own = self.own_seconds_of(obj)
-        return max(own, seconds(self.with_events)) if mode_of(obj) == EVENTS else own
+        rare = mode_of(obj) == EVENTS and not swept(obj)
+        return max(own, seconds(self.with_events)) if rare else own
 
     def own_seconds_of(self, obj: Object) -> float:
         """The object's own interval, which is the longest time until a read that failed is tried again."""
@@ -117,6 +118,11 @@ def versions(status: Mapping[str, Any]) -> set[str]:
 def mode_of(obj: Object) -> str:
     """How values are read again."""
     return str(((obj.get("spec") or {}).get("refresh") or {}).get("mode") or EVENTS)
+
+
+def swept(obj: Object) -> bool:
+    """Whether versions are looked at in a list of all, and only what has moved is read."""
+    return bool(((obj.get("spec") or {}).get("refresh") or {}).get("versionSweep"))
 
 
 def _age(moment: Any, now: datetime) -> float | None:

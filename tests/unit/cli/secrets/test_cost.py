@@ -46,6 +46,17 @@ def test_while_events_arrive_reads_are_rare() -> None:
     assert calls(synced("a", DB), polled, events="12h") == {"a": (60, 60), "b": (HOURS, HOURS)}
 
 
+def test_what_a_sweep_tells_of_is_read_when_it_moves() -> None:
+    flags = {"parameter": "/shop/flags"}
+    (found,) = estimates(
+        [synced("a", DB, flags, refresh={"versionSweep": True})],
+        cadence=Cadence("1h", "12h"),
+        prices=Prices(),
+    )
+
+    assert (found.calls, found.reads, found.incomplete) == (HOURS, 2, True)
+
+
 def test_a_secret_is_read_once_for_all_keys_of_one_version() -> None:
     keys = [DB | {"property": "user"}, DB | {"property": "password"}, DB | {"versionStage": "AWSPREVIOUS"}]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pierhead.cli.secrets.costs.prices import Prices
-from pierhead.cli.secrets.views import ONCE, Cadence, mode_of
+from pierhead.cli.secrets.views import ONCE, Cadence, mode_of, swept
 from pierhead.engine.resource import Object
 
 MONTH: Final = 30 * 24 * 3600
@@ -27,6 +27,11 @@ class Read:
     version: str
     reader: tuple[str, ...]
     region: str
+
+    @property
+    def listed(self) -> bool:
+        """Whether a list of all secrets tells its version."""
+        return self.kind == "secret" and self.version in {"", "AWSCURRENT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ class Estimate:
 
     cost: float
     incomplete: bool
-    """Whether it also selects secrets by name or tag, whose number is not known here."""
+    """Whether it also selects secrets by name or tag, or sweeps versions: those calls depend on how many
+    secrets the account has."""
 
     def data(self) -> dict[str, Any]:
         """It as `-o json` prints it."""
@@ -77,7 +83,8 @@ def estimates(objects: Sequence[Object], *, cadence: Cadence, prices: Prices) ->
     found = []
     for obj, reads, turn in zip(objects, wanted, turns, strict=True):
         times = MONTH / turn[1] if turn is not None else 0.0
-        shares = [(read, times / sharers[read, turn]) for read in reads] if turn is not None else []
+        again = [read for read in reads if turn is not None and not (swept(obj) and read.listed)]
+        shares = [(read, times / sharers[read, turn]) for read in again if turn is not None]
         found.append(
             Estimate(
                 namespace=obj["metadata"]["namespace"],
@@ -86,9 +93,9 @@ def estimates(objects: Sequence[Object], *, cadence: Cadence, prices: Prices) ->
                 interval=turn[1] if turn is not None else None,
                 reads=len(reads),
                 calls=sum(calls for _, calls in shares),
-                alone=times * len(reads),
+                alone=times * len(again),
                 cost=sum(calls * _price(read, prices) for read, calls in shares),
-                incomplete=_selects(obj),
+                incomplete=_selects(obj) or swept(obj),
             )
         )
     return found
