@@ -46,7 +46,7 @@ from pierhead.secrets.reading.sweeps import Sweeps
 from pierhead.secrets.refresh import interval_of
 from pierhead.secrets.restarts.plan import answered
 from pierhead.secrets.restarts.restarter import Restarter
-from pierhead.secrets.templates.render import parsed, through
+from pierhead.secrets.templates.render import Templates
 from pierhead.secrets.writing.refusals import refused
 from pierhead.secrets.writing.target import Targets
 from pierhead.settings import Settings
@@ -78,6 +78,7 @@ class SyncedSecretReconciler:
         self._readers = Readers.of(sessions, registries, clock=clock, wanted=self._due.wanted)
         self._sweeps = Sweeps(self._readers.lists, self._due, clock=clock)
         self._poll_seconds = settings.secret_poll_seconds
+        self._templates = Templates()
         self._targets = Targets(client, settings.watch_namespaces)
         self._actor = Actor(self._targets, now=now)
         self._restarter = Restarter(client, settings, clock=clock, now=now)
@@ -139,6 +140,7 @@ class SyncedSecretReconciler:
         await self._targets.stop()
         await self._sweeps.stop()
         await self._readers.close()
+        self._templates.close()
 
     def hurry_with(self, hurry: Wake) -> None:
         """Takes what lets objects go next whose answers are there."""
@@ -232,7 +234,7 @@ class SyncedSecretReconciler:
         who = await self._identities.of(spec, resource.key.namespace)
         self._sweeps.forget(resource.key)
         check(spec, resource.key.namespace, self._policy)
-        templates = await parsed(spec.template)
+        templates = await self._templates.parsed(spec.template)
         if isinstance(templates, Fault):
             return self._memory.end(resource, spec, stored, fault=templates)
         live = await self._targets.observe(resource, target_name(resource, spec))
@@ -250,7 +252,7 @@ class SyncedSecretReconciler:
         decision = decide(
             spec, sources, live=live, stored=stored, gone=gone, renew=is_due(stored, self._now())
         )
-        decision = await through(templates, decision, lost(spec, sources, stored))
+        decision = await self._templates.through(templates, decision, lost(spec, sources, stored))
         if decision.action == "Delete" and live is not None:
             await self._actor.delete(resource, spec, live)
             return self._memory.end(resource, spec, report.deleted(stored, sources), fault=decision.fault)

@@ -66,7 +66,9 @@ def watched(spec: SyncedSecretSpec, *, region: str) -> Watched:
     """What a spec names; `region` is the operator's, for specs that name none."""
     labels: dict[tuple[Service, str], frozenset[str]] = {}
     for reference in references(spec):
-        service = SERVICES[reference.kind]
+        service = SERVICES.get(reference.kind)
+        if service is None:
+            continue  # nothing tells of the passwords of registries
         found = named(service, reference.name)
         read = frozenset() if reference.version_id else frozenset({reference.version_stage or CURRENT})
         for name in found.names if found is not None else ():

@@ -11,8 +11,8 @@ from pierhead.engine.outcome import Invalid
 MOST_STEPS: Final = 50_000
 """Expressions and statements that are evaluated; each turn of a loop counts what is in it again."""
 
-MOST_WORK: Final = 32 * 1024 * 1024
-"""Bytes, roughly, that filters take and give, all together."""
+MOST_WORK: Final = 16 * 1024 * 1024
+"""Bytes, roughly, that filters take and give, all together: a second of processor time at the most."""
 
 TEXT_LIMIT: Final = 1024 * 1024
 """Longest text that a filter may make. Source of the number: Kubernetes, `MaxSecretSize`."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from pierhead.secrets.templates.budget import Refusal
 
-CPU_SECONDS: Final = 10
+CPU_SECONDS: Final = 5
 WALL_SECONDS: Final = 60
 MEMORY_BYTES: Final = 1024 * 1024 * 1024
 """Address space; a bare interpreter with the library takes a quarter of it."""

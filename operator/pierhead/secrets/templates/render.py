@@ -6,6 +6,7 @@ line and the cause; no exception leaves, as its frames hold values.
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ from pierhead.secrets.templates.budget import Refusal
 
 if TYPE_CHECKING:
     from jinja2 import nodes
+
+THREADS: Final = 4
 
 MOST_TEXT: Final = 256 * 1024
 """Characters of all templates of one SyncedSecret."""
@@ -32,21 +35,34 @@ class Parsed:
     """Whether the keys that were read stay beside them."""
 
 
-async def parsed(template: Template | None) -> Parsed | Fault | None:
-    """The templates of a spec, or what is refused of them; None for none."""
-    return None if template is None else await asyncio.to_thread(parse_all, template)
+class Templates:
+    """Parses and renders for all objects of the operator, on threads of its own."""
 
+    def __init__(self) -> None:
+        # Few: what one tenant's templates take must be little of the process.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="templates")
 
-async def through(templates: Parsed | None, decision: Decision, lost: Lost) -> Decision:
-    """A decision whose values have gone through the templates, if there are any and it is to write."""
-    if templates is None or decision.action != "Write":
-        return decision
-    made = await asyncio.to_thread(render_all, templates, decision.data, lost)
-    return with_template(decision, made, merge=templates.merge)
+    async def parsed(self, template: Template | None) -> Parsed | Fault | None:
+        """The templates of a spec, or what is refused of them; None for none."""
+        if template is None:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._threads, parse_all, template)
+
+    async def through(self, templates: Parsed | None, decision: Decision, lost: Lost) -> Decision:
+        """A decision whose values have gone through the templates, if there are any and it is to write."""
+        if templates is None or decision.action != "Write":
+            return decision
+        loop = asyncio.get_running_loop()
+        made = await loop.run_in_executor(self._threads, render_all, templates, decision.data, lost)
+        return with_template(decision, made, merge=templates.merge)
+
+    def close(self) -> None:
+        """Ends what waits for a thread; what runs is over soon."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def parse_all(template: Template) -> Parsed | Fault:
-    """What `parsed` gives; blocks."""
+    """The templates of a spec, or what is refused of them; blocks."""
     from pierhead.secrets.templates.language import parse  # noqa: PLC0415 (most objects have no template)
 
     total = sum(map(len, template.data.values()))
