@@ -15,7 +15,7 @@ from typing import Literal
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.model.template import Template
-from pierhead.secrets.reading.references import Renewal
+from pierhead.secrets.reading.references import Renewal, moment
 from pierhead.secrets.reading.sources import Source
 from pierhead.secrets.writing.form import Form
 
@@ -150,7 +150,8 @@ def soonest(sources: Sequence[Source]) -> Renewal | None:
 
 def is_due(stored: SyncedSecretStatus, now: datetime) -> bool:
     """Whether what is in the Secret has to be had anew, or it cannot be told when."""
-    return stored.renew_at is None or datetime.fromisoformat(stored.renew_at) <= now
+    renew_at = moment(stored.renew_at)
+    return renew_at is None or renew_at <= now
 
 
 def with_template(decision: Decision, made: Mapping[str, bytes] | Fault, *, merge: bool) -> Decision:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pierhead.engine.refreshes import EARLIEST
 from pierhead.model import seconds
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.reading.references import moment
 
 FIRST_RETRY_SECONDS = 30.0
 _TRIES = 8
@@ -34,19 +35,20 @@ def renewal_seconds(status: SyncedSecretStatus, now: datetime, interval: float |
 
     None where `interval` ends before, or nothing there ever ends.
     """
-    if status.renew_at is None:
+    renew_at = moment(status.renew_at)
+    if renew_at is None:
         return None
     # Never a moment too early: there would be nothing to renew yet.
-    left = max(1.0, (datetime.fromisoformat(status.renew_at) - now).total_seconds()) / EARLIEST
+    left = max(1.0, (renew_at - now).total_seconds()) / EARLIEST
     return left if interval is None or left < interval else None
 
 
 def patience_seconds(status: SyncedSecretStatus, interval: float) -> float:
     """The longest time between two tries after failures: what ends must be had anew before it does."""
-    if status.renew_at is None or status.expires_at is None:
+    renew_at, expires_at = moment(status.renew_at), moment(status.expires_at)
+    if renew_at is None or expires_at is None:
         return interval
-    left = datetime.fromisoformat(status.expires_at) - datetime.fromisoformat(status.renew_at)
-    return min(interval, max(1.0, left.total_seconds() / _TRIES))
+    return min(interval, max(1.0, (expires_at - renew_at).total_seconds() / _TRIES))
 
 
 class Repairs:

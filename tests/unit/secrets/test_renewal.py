@@ -150,6 +150,15 @@ async def test_an_object_is_due_by_its_renewal_in_either_mode_also_in_another_pr
     assert memory.settled(resource, spec, stored, lambda _resource, _status: True) is None
 
 
+@pytest.mark.parametrize("text", ["", "soon", "2026-99-99T00:00:00Z", "2026-11-23T08:00:00"])
+def test_what_somebody_else_wrote_into_the_status_is_no_moment(text: str) -> None:
+    stored = written(status_of(), START, START).model_copy(update={"renew_at": text, "expires_at": text})
+
+    assert decided(stored, START, START).action == "Write"
+    assert renewal_seconds(stored, START, None) is None
+    assert patience_seconds(stored, 60) == 60
+
+
 def test_a_password_needs_the_power_over_all_repositories_and_the_region() -> None:
     rule = {"namespaces": ["shop"], "powers": ["repository"], "values": ["*"]}
     spec = spec_of(data=[{"key": KEY, "from": {"ecr": {"registryId": "123456789012"}}}])

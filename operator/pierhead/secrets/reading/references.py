@@ -49,6 +49,15 @@ class Renewal:
     expires_at: datetime
 
 
+def moment(text: str | None) -> datetime | None:
+    """A moment of the status; None for none, and for what nobody here has written."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """What was read: text or bytes."""

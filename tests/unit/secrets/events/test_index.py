@@ -55,6 +55,7 @@ ROWS = {
         True,
     ),
     "tags": ({"secret": "shop/db"}, {}, hint(label=None, topic="Tags"), False),
+    "password of a registry": ({"ecr": {}}, {}, hint(), False),
     "parameter": ({"parameter": "/shop/flags"}, {}, hint("shop/flags", "ssm", label=None), True),
     "parameter's label": ({"parameter": "/shop/a:blue"}, {}, hint("/shop/a", "ssm", label=None), True),
     "secret called like a parameter": ({"secret": "shop/flags"}, {}, hint("shop/flags", "ssm"), False),
