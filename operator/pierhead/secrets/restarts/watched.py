@@ -68,7 +68,8 @@ class Watched:
 
     def leave(self, workload: WorkloadKey) -> None:
         """Nobody waits for it any more."""
-        self._watches.release(_watch_key(workload))
+        if workload.kind in KINDS:
+            self._watches.release(_watch_key(workload))
 
     async def close(self) -> None:
         """Ends all watches."""
