@@ -21,6 +21,7 @@ from pierhead.aws.errors import (
     from_code,
 )
 from pierhead.aws.held import HeldAnswers
+from pierhead.aws.outages import Outages
 from pierhead.aws.rate import TokenBucket, TokenBuckets
 from pierhead.aws.session import AwsClient, AwsIdentity, AwsSessions
 from pierhead.aws.sharing import WINDOW_SECONDS, Lane, SharedReads, Wish
@@ -88,8 +89,13 @@ class SecretReader:
         gets_per_second: float = _GETS_PER_SECOND,
         wanted: Callable[[str], bool] = lambda _secret_id: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        back: Callable[[Lane], None] = lambda _lane: None,
     ) -> None:
-        """`wanted` says whether a secret, by the id it is read by, is going to be read again at once."""
+        """`wanted` says whether a secret, by the id it is read by, is going to be read again at once.
+
+        `back` is told of who is answered again, and where, after an outage.
+        """
+        self._outages = Outages(back)
         self._sessions = sessions
         self._sleep = sleep
         self._followed: Counter[str] = Counter()
@@ -193,11 +199,10 @@ class SecretReader:
 
     async def _single(self, wish: _Wish) -> None:
         read = wish.read
-        await self._gets[read.lane.identity.account, read.lane.region].take()
         version = {"VersionId": read.version_id} if read.version_id else {"VersionStage": read.version_stage}
         try:
-            answer = await self._client(read.lane).call(
-                "get_secret_value", SecretId=read.secret_id, **version
+            answer = await self._call(
+                read.lane, self._gets, "get_secret_value", SecretId=read.secret_id, **version
             )
         except AwsError as error:
             self._reads.settle(wish, _sharper(error))
@@ -220,8 +225,6 @@ class SecretReader:
         except BadRequest:
             pass  # one id that AWS does not take must not cost the others
         except AwsError as error:
-            if isinstance(error, Throttling):
-                self._batches[lane.identity.account, lane.region].hold(error.after)
             return self._all_failed(wishes, error)
         alone = []
         for wish in wishes:
@@ -236,12 +239,28 @@ class SecretReader:
         """The pages of one BatchGetSecretValue."""
         token: dict[str, str] = {}
         for _ in range(_PAGES):
-            await self._batches[lane.identity.account, lane.region].take()
-            page = await self._client(lane).call("batch_get_secret_value", SecretIdList=secret_ids, **token)
+            page = await self._call(
+                lane, self._batches, "batch_get_secret_value", SecretIdList=secret_ids, **token
+            )
             yield page
             if not page.get("NextToken"):
                 return
             token = {"NextToken": page["NextToken"]}
+
+    async def _call(
+        self, lane: Lane, buckets: TokenBuckets, operation: str, **request: Any
+    ) -> dict[str, Any]:
+        bucket = buckets[lane.identity.account, lane.region]
+
+        async def ask() -> dict[str, Any]:
+            await bucket.take()
+            return await self._client(lane).call(operation, **request)
+
+        try:
+            return await self._outages.call(lane, ask)
+        except Throttling as error:
+            bucket.hold(error.after)
+            raise
 
     def _all_failed(self, wishes: list[_Wish], error: AwsError) -> list[_Wish]:
         for wish in wishes:

@@ -42,6 +42,7 @@ from pierhead.secrets.reading.readers import Readers
 from pierhead.secrets.reading.references import references
 from pierhead.secrets.reading.registries import RegistryReader
 from pierhead.secrets.reading.sources import collect
+from pierhead.secrets.reading.stranded import Stranded
 from pierhead.secrets.reading.sweeps import Sweeps
 from pierhead.secrets.refresh import interval_of
 from pierhead.secrets.restarts.plan import answered
@@ -75,7 +76,10 @@ class SyncedSecretReconciler:
         self._identities = Identities(client, policy, settings)
         self._due = Due(clock=clock)
         registries = RegistryReader(sessions, logins or EcrLogins(now=now))
-        self._readers = Readers.of(sessions, registries, clock=clock, wanted=self._due.wanted)
+        self._stranded = Stranded(random=random, call_later=_call_later)
+        self._readers = Readers.of(
+            sessions, registries, clock=clock, wanted=self._due.wanted, back=self._stranded.back
+        )
         self._sweeps = Sweeps(self._readers.lists, self._due, clock=clock)
         self._poll_seconds = settings.secret_poll_seconds
         self._templates = Templates()
@@ -128,6 +132,7 @@ class SyncedSecretReconciler:
 
         self._sweeps.start(wake, self._memory.unmoved)
         self._refreshes.start(look)
+        self._stranded.start(come_due)
         self._restarter.start(wake)
         await self._targets.start(wake)
         self._events.start(come_due)
@@ -242,9 +247,10 @@ class SyncedSecretReconciler:
         if untouchable is not None:
             return self._memory.end(resource, spec, stored, fault=untouchable)
         allowed = Allowed(self._policy, resource.key.namespace)
-        finds = await find_all(self._readers, who, spec, stored, allowed, not_before=since)
-        wanted = [*references(spec), *to_read(finds)]
-        answers = await fetch(self._readers, who, wanted, not_before=since)
+        with self._stranded.reading(resource.key, who):
+            finds = await find_all(self._readers, who, spec, stored, allowed, not_before=since)
+            wanted = [*references(spec), *to_read(finds)]
+            answers = await fetch(self._readers, who, wanted, not_before=since)
         self._due.served(resource.key)
         look.saw(answers)
         sources = collect(spec, answers, finds)

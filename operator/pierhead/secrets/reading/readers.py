@@ -8,6 +8,7 @@ from pierhead.aws.parameters import Parameter, ParameterReader
 from pierhead.aws.secretlists import SecretLister
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
+from pierhead.aws.sharing import Lane
 from pierhead.secrets.reading.references import Version
 from pierhead.secrets.reading.registries import RegistryReader
 
@@ -30,10 +31,14 @@ class Readers:
         *,
         clock: Callable[[], float],
         wanted: Callable[[str], bool],
+        back: Callable[[Lane], None],
     ) -> "Readers":
-        """The readers of an operator; `wanted` says whether a name is going to be read again at once."""
+        """The readers of an operator; `wanted` says whether a name is going to be read again at once.
+
+        `back` is told of who is answered again, and where, after an outage.
+        """
         return cls(
-            SecretReader(sessions, clock=clock, wanted=wanted),
+            SecretReader(sessions, clock=clock, wanted=wanted, back=back),
             ParameterReader(sessions, clock=clock, wanted=wanted),
             registries,
             SecretLister(sessions, clock=clock),
