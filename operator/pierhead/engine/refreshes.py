@@ -70,9 +70,9 @@ class Refreshes(Generic[_Key]):
         self._due[key] = slot
 
     def hasten(self, key: _Key, interval: float, *, group: str | None = None) -> None:
-        """As `plan` for the first time, unless the key is due within `interval` as it is."""
+        """As `plan`, at any time within `interval` where there is a group, unless the key is due by then."""
         if self._due.get(key, -math.inf) > self._clock() + interval:
-            self.plan(key, interval, first=True, group=group)
+            self.plan(key, interval, first=group is not None, group=group)
 
     def _moment_of(self, group: str, interval: float, width: float) -> float | None:
         """The group's next moment; None where that is too near, and another has to do this once."""

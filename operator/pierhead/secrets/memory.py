@@ -96,11 +96,12 @@ class Memory:
         self._refreshes.discard(key)
         self._freshness.forget(key)
 
-    def hasten(self, keys: Iterable[ObjectKey]) -> None:
-        """These are to be read every interval of their own again."""
+    def hasten(self, keys: Iterable[ObjectKey], within: float | None = None) -> None:
+        """These are to be read within so many seconds, or else within every interval of their own again."""
         for key in keys:
             if key in self._intervals:
-                self._refreshes.hasten(key, self._intervals[key], group=self._due.group(key))
+                interval = self._intervals[key] if within is None else within
+                self._refreshes.hasten(key, interval, group=self._due.group(key) if within is None else None)
 
     def make_due(self, key: ObjectKey, since: float | None = None) -> None:
         """The next pass reads AWS, whatever was planned.

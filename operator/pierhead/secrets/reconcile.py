@@ -102,7 +102,7 @@ class SyncedSecretReconciler:
                 clock=clock,
                 random=random,
                 call_later=_call_later,
-                stale=self._hasten,
+                hasten=self._hasten,
             )
         self._memory = Memory(
             self._refreshes,
@@ -274,8 +274,8 @@ class SyncedSecretReconciler:
             self._sweeps.learn(resource.key, who, answers, interval_of(spec, self._poll_seconds))
         return self._memory.end(resource, spec, status, text=report.summary(sources, status.key_count or 0))
 
-    def _hasten(self, keys: Collection[ObjectKey]) -> None:
-        self._memory.hasten(keys)
+    def _hasten(self, keys: Collection[ObjectKey], within: float | None) -> None:
+        self._memory.hasten(keys, within)
 
 
 def _call_later(delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 
+import boto3
 import pytest
 
 from pierhead.aws import queues
@@ -122,6 +123,33 @@ async def test_what_is_no_json_is_left_for_the_dead_letter_queue_and_not_logged(
     await operator.stop()
     printed = capsys.readouterr()
     assert "hunter2" not in printed.out + printed.err
+
+
+async def test_a_secret_that_is_created_is_found_and_a_parameter_that_changes_is_read(lab, queue):
+    parameters = boto3.client("ssm", region_name="us-east-1")
+    flags = f"/{lab.namespace}/flags"
+    parameters.put_parameter(Name=flags, Value="old", Type="String")
+    lab.secret("a", "1")
+    prefix = lab.aws_name("")
+    await lab.synced_secret(
+        "found", dataFrom=[{"find": {"namePrefix": prefix}, "rewrite": [{"pattern": "^.*/", "replace": ""}]}]
+    )
+    await lab.synced_secret("flags", data=[{"key": "FLAGS", "from": {"parameter": flags}}])
+    await listening(lab, queue)
+    await lab.holds("found", a="1")
+    await lab.holds("flags", FLAGS="old")
+    await queue.until_empty()
+
+    lab.secret("b", "2")
+    await lab.holds("found", a="1", b="2")
+    parameters.put_parameter(Name=flags, Value="new", Type="String", Overwrite=True)
+    detail = {"name": flags, "type": "String", "operation": "Update"}
+    queue.put(
+        event("", "v", source="aws.ssm", resources=[], detail=detail)
+        | {"detail-type": "Parameter Store Change"}
+    )
+    await lab.holds("flags", FLAGS="new")
+    await queue.until_empty()
 
 
 async def test_a_flood_of_forged_events_costs_a_few_reads(lab, queue):

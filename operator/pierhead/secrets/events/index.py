@@ -4,15 +4,16 @@ Invariant: holds names as specs have them and version ids as they were read, nev
 what may be concerned: too many cost a look, too few would cost a rotation.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from pierhead.engine.resource import ObjectKey
+from pierhead.model.patterns import compiled
 from pierhead.secrets.events.hint import CURRENT, Hint
 from pierhead.secrets.events.names import SERVICES, Service, named
 from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.model.finding import FindSource
 from pierhead.secrets.reading.references import references
 
 _ACCOUNT_FIELD: Final = 4
@@ -27,14 +28,23 @@ class Selector:
 
     service: Service
     prefix: str = ""
-    pattern: re.Pattern[str] | None = None
+    pattern: str = ""
+    """RE2 expression that is looked for in the name; empty: any name."""
 
     def takes(self, hint: Hint) -> bool:
         """Whether what an event names may be among what is found; tags, not being known, exclude nothing."""
-        return hint.service == self.service and any(
-            name.startswith(self.prefix) and (self.pattern is None or self.pattern.search(name))
-            for name in hint.names
-        )
+        if hint.service != self.service:
+            return False
+        names = [name for name in hint.names if name.startswith(self.prefix)]
+        if not self.pattern:
+            return bool(names)
+        try:
+            pattern = compiled(self.pattern)
+        except ValueError:
+            return False  # a pass says what is wrong with it
+        # A parameter's name has its slash in a pattern, but not here.
+        slash = "/" if self.service == "ssm" else ""
+        return any(pattern.search(f"{slash}{name}") for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,15 @@ def watched(spec: SyncedSecretSpec, *, region: str) -> Watched:
         region=(aws.region if aws is not None else None) or region,
         account=role.split(":")[_ACCOUNT_FIELD] if role else "",
         labels=labels,
+        selectors=tuple(_selector(entry.find) for entry in spec.data_from or () if entry.find is not None),
     )
+
+
+def _selector(find: FindSource) -> Selector:
+    pattern = find.name_regexp or ""
+    if find.path is not None:
+        return Selector("ssm", find.below.lstrip("/"), pattern)
+    return Selector("secretsmanager", find.name_prefix or "", pattern)
 
 
 class Index:
@@ -127,6 +145,11 @@ class Index:
             key for name in hint.names for key in self._named.get((hint.service, name), ())
         } | self._searching
         return {key for key in candidates if self._watched[key].concerned(hint)}
+
+    def searches(self, key: ObjectKey, hint: Hint) -> bool:
+        """Whether an event concerns what the object searches for."""
+        found = self._watched.get(key)
+        return found is not None and any(selector.takes(hint) for selector in found.selectors)
 
     def has(self, key: ObjectKey, hint: Hint) -> bool:
         """Whether what an event tells is in the Secret already."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from random import Random
+from typing import Final
 
 from pierhead.aws.queues import Message, MessageQueue, account_of, region_of
 from pierhead.aws.session import AwsSessions
@@ -22,8 +23,12 @@ from pierhead.secrets.events.pending import Look, Pending, WakeSince
 from pierhead.secrets.model import SyncedSecretSpec
 from pierhead.settings import Settings
 
-Stale = Callable[[Collection[ObjectKey]], None]
-"""Told which objects have to be read every interval again."""
+LIST_SECONDS: Final = 330.0
+"""When a search is made again for a secret that an event tells of and a list did not have: ListSecrets may be
+five minutes behind."""
+
+Hasten = Callable[[Collection[ObjectKey], float | None], None]
+"""Told which objects have to be read within so many seconds, or every interval of their own again."""
 
 
 class NoEvents:
@@ -65,7 +70,7 @@ class SecretEvents(NoEvents):
         clock: Callable[[], float],
         random: Random,
         call_later: CallLater,
-        stale: Stale,
+        hasten: Hasten,
         now: Callable[[], float] = time.time,
     ) -> None:
         """For settings that name a queue."""
@@ -74,7 +79,7 @@ class SecretEvents(NoEvents):
         account = account_of(url)
         self._region = settings.aws_region
         self._safety_seconds = settings.secret_events_poll_seconds
-        self._stale = stale
+        self._hasten = hasten
         self._index = Index()
         self._pending = Pending(clock=clock, call_later=call_later)
         self._health = Health(probe_seconds=settings.secret_events_probe_seconds, clock=clock)
@@ -146,6 +151,12 @@ class SecretEvents(NoEvents):
             }
             self._index.read(key, known)
         self._pending.end(key, look.read, news=news)
+        read = {name for name, _ in look.read}
+        if any(
+            hint.service == "secretsmanager" and not hint.names & read and self._index.searches(key, hint)
+            for hint in look.hints
+        ):
+            self._hasten((key,), LIST_SECONDS)
 
     def refused(self, key: ObjectKey) -> None:
         """Lets messages go."""
@@ -164,7 +175,7 @@ class SecretEvents(NoEvents):
         return self._scope.takes(found.region, found.account)
 
     def _stopped_arriving(self) -> None:
-        self._stale(self._index.keys())
+        self._hasten(self._index.keys(), None)
 
     def _take(self, message: Message, body: str) -> None:
         self._listener.take(message, body)

@@ -6,6 +6,9 @@ from pierhead.engine.resource import ObjectKey
 from pierhead.secrets.events.hint import Hint
 from pierhead.secrets.events.index import Index, watched
 from pierhead.secrets.events.names import named
+from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.model.finding import FindSource
+from pierhead.secrets.model.sources import DataFromEntry
 from support.secret_specs import entry, spec_of
 
 KEY = ObjectKey("shop", "one")
@@ -67,6 +70,52 @@ def test_whom_an_event_concerns(source, more, told, concerned):
     index = Index()
     index.put(KEY, watched(spec(source, **more), region=REGION))
     assert index.concerned(told) == ({KEY} if concerned else set())
+
+
+FINDS = {
+    "prefix": ({"namePrefix": "shop/"}, hint(), True),
+    "another prefix": ({"namePrefix": "bar/"}, hint(), False),
+    "expression": ({"nameRegexp": "^shop/d.$"}, hint(), True),
+    "another expression": ({"nameRegexp": "^db"}, hint(), False),
+    "no expression": ({"namePrefix": "shop/", "nameRegexp": "("}, hint(), False),
+    "tags, which an event does not tell": ({"tags": {"team": "shop"}}, hint(topic="Tags", label=None), True),
+    "created": ({"namePrefix": "shop/"}, hint(topic="Existence", label=None), True),
+    "another label": ({"namePrefix": "shop/"}, hint(label="blue"), False),
+    "parameter below the path": ({"path": "/shop"}, hint("/shop/flags", "ssm", label=None), True),
+    "parameter beside the path": ({"path": "/shop"}, hint("/shopping", "ssm", label=None), False),
+    "parameter by its whole name": (
+        {"path": "/shop", "nameRegexp": "^/shop/f"},
+        hint("/shop/flags", "ssm", label=None),
+        True,
+    ),
+    "secret below a path": ({"path": "/shop"}, hint(), False),
+}
+
+
+@pytest.mark.parametrize(("find", "told", "concerned"), FINDS.values(), ids=FINDS.keys())
+def test_whom_an_event_concerns_that_searches(find, told, concerned):
+    index = Index()
+    index.put(KEY, watched(SyncedSecretSpec.model_construct(data_from=[found(find)]), region=REGION))
+    assert index.concerned(told) == ({KEY} if concerned else set())
+    assert index.searches(KEY, told) == (concerned or told.label == "blue")
+
+
+def found(find):
+    return DataFromEntry.model_construct(find=FindSource.model_construct(**_fields(find)))
+
+
+def _fields(find):
+    # Not through the model, which takes no expression that is none.
+    return {name: find.get(alias) for name, alias in ALIASES.items()}
+
+
+ALIASES = {"name_prefix": "namePrefix", "name_regexp": "nameRegexp", "tags": "tags", "path": "path"}
+
+
+def test_what_no_event_tells_of_is_left_out():
+    index = Index()
+    index.put(KEY, watched(spec({"ecr": {}}), region=REGION))
+    assert index.concerned(hint()) == set()
 
 
 def test_a_spec_that_changed_is_found_by_its_new_names_only():
