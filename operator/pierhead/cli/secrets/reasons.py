@@ -93,6 +93,11 @@ def _lines(obj: Object) -> Iterator[Finding]:
         reason = str(line["reason"])
         text = f"{reason}: {line.get('message', '')}{kept}"
         yield Finding(about, "bad", text, ADVICE.get(reason, ""))
+    for line in status.get("extracts") or ():
+        for gone in line.get("found") or ():
+            if gone.get("reason"):
+                text = f"{gone['reason']}: it is not found any more; the Secret keeps its last value"
+                yield Finding(f"found {gone.get('name')}", "note", text, ADVICE.get(str(gone["reason"]), ""))
     if len(lines) > len(failing):
         yield Finding(
             "Keys", "good", f"{len(lines) - len(failing)} of {len(lines)} lines of the spec are read"

@@ -111,7 +111,9 @@ def versions_cell(entry: Mapping[str, Any]) -> str:
 
 def versions(status: Mapping[str, Any]) -> set[str]:
     """Ids of the versions that the Secret is made of."""
-    lines = [*(status.get("keys") or ()), *(status.get("extracts") or ())]
+    extracts = status.get("extracts") or ()
+    found = [line for extract in extracts for line in extract.get("found") or ()]
+    lines = [*(status.get("keys") or ()), *extracts, *found]
     return {str(line["versionId"]) for line in lines if line.get("versionId")}
 
 

@@ -81,6 +81,16 @@ def test_what_comes_due_together_is_read_once() -> None:
     }
 
 
+def test_what_was_found_last_is_read_again() -> None:
+    finding = synced("a", dataFrom=[{"find": {"namePrefix": "shop/"}}, {"find": {"path": "/shop"}}])
+    found = [{"name": "shop/db"}, {"name": "shop/tls"}]
+    finding["status"] = {
+        "extracts": [{"find": "x", "found": found}, {"find": "y", "found": [{"name": "/shop/p"}]}]
+    }
+
+    assert calls(finding) == {"a": (2 * HOURS, 2 * HOURS)}
+
+
 def test_a_role_is_not_shared_between_namespaces() -> None:
     role = {"aws": {"roleArn": "arn:aws:iam::111122223333:role/x"}}
     found = calls(

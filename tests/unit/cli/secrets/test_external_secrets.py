@@ -74,7 +74,7 @@ def changed(path: str, value: Any, obj: dict[str, Any] = EXTERNAL) -> dict[str, 
     *parents, last = path.split(".")
     for parent in parents:
         place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
-    place[last] = value
+    place[int(last) if isinstance(place, list) else last] = value
     return found
 
 
@@ -116,7 +116,13 @@ def test_what_has_an_equal_is_taken_and_nothing_else_is_said() -> None:
         ("data.0.remoteRef.somethingNew", "x", "remoteRef.somethingNew has no equal"),
         ("data.0.remoteRef.decodingStrategy", "Rot13", "decodingStrategy Rot13 has no equal"),
         ("data.0.sourceRef", {"storeRef": {"name": "x"}}, "all keys are read as spec.aws says"),
-        ("dataFrom.0.find", {"path": "shop"}, "find"),
+        (
+            "dataFrom.0",
+            {"find": {"path": "a", "conversionStrategy": "Unicode"}},
+            "conversionStrategy: has no",
+        ),
+        ("dataFrom.0", {"find": {"name": {"regexp": "^a"}}}, "the store's prefix included"),
+        ("dataFrom.0", {"find": {"path": "a", "somethingNew": 1}}, "find.somethingNew has no equal"),
         ("dataFrom.0.sourceRef", {"generatorRef": {"name": "x"}}, "for ECR see"),
         ("dataFrom.0.rewrite", [{"transform": {"template": "x"}}], "rewrite by patterns"),
         ("secretStoreRef", {"name": "other"}, "SecretStore other is not among the files"),
@@ -157,6 +163,25 @@ def test_when_values_are_read_again(fields: dict[str, Any], refresh: dict[str, A
     external = {**EXTERNAL, "spec": EXTERNAL["spec"] | fields}
 
     assert made_of(external).synced_secret["spec"].get("refresh") == refresh
+
+
+def test_what_is_found_is_found_and_named_as_before() -> None:
+    find = {"path": "team/", "tags": {"team": "shop"}, "decodingStrategy": "Auto"}
+    rewrite = [{"regexp": {"source": "^shop/team/", "target": ""}}]
+    made = made_of(changed("dataFrom.0", {"find": find, "rewrite": rewrite}))
+    RESOURCE.parse(made.synced_secret)
+
+    assert made.warnings == []
+    assert made.synced_secret["spec"]["dataFrom"] == [
+        {
+            "find": {"namePrefix": "shop/team/", "tags": {"team": "shop"}},
+            "decode": "Auto",
+            "rewrite": [
+                {"pattern": "^shop/team/", "replace": ""},
+                {"pattern": "[^-._a-zA-Z0-9]", "replace": "_"},
+            ],
+        }
+    ]
 
 
 def test_an_account_and_parameters_of_a_cluster_store() -> None:

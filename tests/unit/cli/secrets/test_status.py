@@ -111,7 +111,11 @@ def test_every_failing_line_is_told_with_what_to_do() -> None:
         {"key": "B", "reason": "NullValue", "message": "is null"},
         {"key": "C", "versionId": "v"},
     ]
-    extracts = [{"secret": "shop/env", "reason": "NewReason", "message": "odd"}]
+    gone = {"name": "shop/old", "versionId": "w", "reason": "SecretNotFound"}
+    extracts = [
+        {"secret": "shop/env", "reason": "NewReason", "message": "odd"},
+        {"find": "namePrefix shop/", "found": [gone, {"name": "shop/new", "versionId": "x"}]},
+    ]
     found = told(synced("False", reason="AccessDenied", keys=keys, extracts=extracts, **TARGET))
 
     assert found["Ready"][2] == ADVICE["AccessDenied"]
@@ -122,7 +126,8 @@ def test_every_failing_line_is_told_with_what_to_do() -> None:
     )
     assert found["key B"] == ("bad", "NullValue: is null", ADVICE["NullValue"])
     assert found["secret shop/env"] == ("bad", "NewReason: odd", "")
-    assert found["Keys"][1] == "1 of 4 lines of the spec are read"
+    assert found["found shop/old"][0] == "note"
+    assert found["Keys"][1] == "2 of 5 lines of the spec are read"
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ class Estimate:
 
     cost: float
     incomplete: bool
-    """Whether it also selects secrets by name or tag, or sweeps versions: those calls depend on how many
-    secrets the account has."""
+    """Whether it also lists what it finds, or sweeps versions: those calls depend on how much the account
+    has."""
 
     def data(self) -> dict[str, Any]:
         """It as `-o json` prints it."""
@@ -122,11 +122,14 @@ def _reads(obj: Object) -> Iterator[Read]:
         if as_itself
         else ()
     )
+    region = str(aws.get("region") or "")
     for source in _sources(spec):
         for kind in ("secret", "parameter"):
             if source.get(kind):
                 version = str(source.get("versionId") or source.get("versionStage") or "")
-                yield Read(kind, str(source[kind]), version, reader, str(aws.get("region") or ""))
+                yield Read(kind, str(source[kind]), version, reader, region)
+    for name in _found(obj):
+        yield Read("secret", name, "", reader, region)
 
 
 def _sources(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -134,6 +137,15 @@ def _sources(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield entry.get("from") or {}
     for entry in spec.get("dataFrom") or ():
         yield entry.get("extract") or {}
+
+
+def _found(obj: Object) -> Iterator[str]:
+    """Secrets that were found by their names or tags when it was last read; parameters come with the list."""
+    entries = (obj.get("spec") or {}).get("dataFrom") or ()
+    by_path = {index for index, entry in enumerate(entries) if "path" in (entry.get("find") or {})}
+    for index, line in enumerate((obj.get("status") or {}).get("extracts") or ()):
+        if index not in by_path:
+            yield from (str(found["name"]) for found in line.get("found") or ())
 
 
 def _selects(obj: Object) -> bool:

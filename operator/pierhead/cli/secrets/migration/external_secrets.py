@@ -21,6 +21,9 @@ _GO_VALUE: Final = re.compile(r"\{\{-?\s*\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*to
 _DECODINGS: Final = frozenset({"None", "Base64", "Base64URL", "Auto"})
 _ONCE: Final = frozenset({"CreatedOnce", "OnChange"})
 _GJSON: Final = re.compile(r"[#|@*?\\]")
+_CONVERTED: Final = {"pattern": "[^-._a-zA-Z0-9]", "replace": "_"}
+"""What external-secrets does by itself to names that cannot be keys."""
+
 _NEVER: Final = re.compile(r"0+(\.0+)?(h|m|s|ms)?")
 
 
@@ -173,14 +176,37 @@ def _data_from(given: Any, index: int, store: Store, made: Made) -> dict[str, An
         extract.without_equal("property", "the whole secret is taken; take single properties with spec.data")
         entry["decode"] = _decode(extract, f"{at}.extract", made)
         extract.end()
-    fields.without_equal("find", "write its secrets out, or see docs/syncedsecret.md for what selects them")
+    converted = False
+    if fields.take("find") is not None:
+        find = fields.section("find")
+        entry["find"] = _find(find, store, made, f"{at}.find")
+        entry["decode"] = _decode(find, f"{at}.find", made)
+        find.end()
+        converted = True
     steps = [
         _rewrite(step, f"{at}.rewrite[{number}]", made)
         for number, step in enumerate(fields.take("rewrite", []))
     ]
-    entry["rewrite"] = [step for step in steps if step is not None] or None
+    taken = [step for step in steps if step is not None]
+    entry["rewrite"] = [*taken, *([_CONVERTED] if converted else [])] or None
     fields.end()
-    return entry if "extract" in entry else None
+    return entry if entry.keys() & {"extract", "find"} else None
+
+
+def _find(find: Fields, store: Store, made: Made, at: str) -> dict[str, Any]:
+    """What is looked for."""
+    name, path = find.section("name"), find.take("path")
+    regexp, tags = name.take("regexp"), find.take("tags")
+    name.end()
+    find.without_equal("conversionStrategy", "has no equal; see rewrite", unless="Default")
+    prefix = f"{store.prefix}{path or ''}" or None
+    if store.kind == "parameter":
+        if tags:
+            made.warn(f"{at}.tags: parameters have no list by tag, and are found by path")
+        return {"path": prefix, "nameRegexp": regexp}
+    if regexp is not None and store.prefix:
+        made.warn(f"{at}.name.regexp is looked for in the whole name, the store's prefix included")
+    return {"namePrefix": prefix, "nameRegexp": regexp, "tags": tags}
 
 
 def _source(remote: Fields, store: Store) -> dict[str, Any]:
