@@ -30,8 +30,12 @@ class StartOperator(Protocol):
     def __call__(self, *, name: str = "operator", wait: bool = True, **settings: Any) -> OperatorProcess: ...
 
 
-QUICK: dict[str, Any] = {"batch_poll_seconds": 0.2, "batch_settle_seconds": 2}
-"""Settings of an operator that need not be gentle with AWS."""
+QUICK: dict[str, Any] = {
+    "batch_poll_seconds": 0.2,
+    "batch_settle_seconds": 2,
+    "restart_window_seconds": 0.5,
+}
+"""Settings of an operator that need not be gentle with AWS and with workloads."""
 
 _KINDS = (
     "deployments,replicasets,services,configmaps,poddisruptionbudgets,secrets,"

@@ -9,6 +9,8 @@ import pytest
 from pierhead.apps.objects.drift import MOST_CORRECTIONS
 from pierhead.kube.resources import CONFIG_MAPS, DEPLOYMENTS, SECRETS, ResourceType
 from pierhead.kube.watch import Watch
+from pierhead.secrets.restarts.plan import WorkloadKey
+from pierhead.secrets.restarts.workloads import restart
 from support.releases import because, condition, config_map, deployment, inline
 
 AUTOSCALERS = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
@@ -55,6 +57,22 @@ async def test_a_field_the_release_does_not_set_is_left_alone(controller, releas
     await releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "2"}})
     found = await releases.object(CONFIG_MAPS, "one", lambda obj: obj["data"]["a"] == "1")
     assert found["data"] == {"a": "1", "b": "theirs"}
+
+
+async def test_a_restart_for_a_secret_is_no_drift_and_outlasts_corrections_and_upgrades(controller, releases):
+    await releases.apply({"source": inline(deployment(replicas=1))})
+    await releases.until()
+    workload = WorkloadKey(releases.namespace, "Deployment", "web")
+    assert (await restart(releases.kube, workload, "db", {"db": "m"})).end == "Changed"
+    marked = {"restart.pierhead.dev/db": "m"}
+
+    await releases.kube.merge_patch(DEPLOYMENTS, "web", releases.namespace, {"spec": {"replicas": 5}})
+    found = await releases.object(DEPLOYMENTS, "web", lambda obj: obj["spec"]["replicas"] == 1)
+    assert found["spec"]["template"]["metadata"]["annotations"] == marked
+    await releases.apply({"source": inline(deployment(replicas=2))})
+    found = await releases.object(DEPLOYMENTS, "web", lambda obj: obj["spec"]["replicas"] == 2)
+    assert found["spec"]["template"]["metadata"]["annotations"] == marked
+    assert (await restart(releases.kube, workload, "db", {"db": "m"})).end == "Unchanged"
 
 
 async def test_drift_is_only_reported_when_asked(controller, releases):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pierhead.kube.resources import CRON_JOBS, DEPLOYMENTS, PODS, STATEFUL_SETS, SYNCED_SECRETS
+from pierhead.kube.transport import Call
 from support.secrets_lab import Lab, condition
 from support.waiting import eventually
 
@@ -153,6 +154,36 @@ async def test_two_secrets_that_changed_while_nobody_looked_are_one_rollout(
 
     assert live is not None
     assert live["metadata"]["generation"] == 2
+
+
+async def test_a_workload_that_is_scaled_meanwhile_keeps_its_scale_and_is_restarted_once(lab: Lab) -> None:
+    lab.secret("db", "one")
+    await lab.deployment("shop")
+    await lab.synced_secret(
+        "db", data=lab.data(("K", "db")), restart=deployments("shop"), refresh={"interval": "1s"}
+    )
+    operator = await lab.operator()
+    await lab.ready("db")
+    transport: Any = operator.client._transport
+    on_write, moments = transport.on_write, []
+
+    async def scale(call: Call, phase: str) -> None:
+        if "/deployments/" in call.path:
+            moments.append(phase)
+            if moments == ["before"]:
+                await lab.kube.merge_patch(DEPLOYMENTS, "shop", lab.namespace, {"spec": {"replicas": 2}})
+        await on_write(call, phase)
+
+    transport.on_write = scale
+    lab.secret("db", "two")
+    await restarted(lab, "shop", "db")
+    await over(lab, "db")
+    live = lab.now(DEPLOYMENTS, "shop")
+
+    assert live is not None
+    assert live["spec"]["replicas"] == 2
+    assert moments == ["before", "before", "after"]
+    assert live["metadata"]["generation"] == 3
 
 
 async def test_no_more_rollouts_are_begun_than_a_namespace_may_have(lab: Lab) -> None:
