@@ -165,10 +165,10 @@ def with_template(decision: Decision, made: Mapping[str, bytes] | Fault, *, merg
 
 def lost(spec: SyncedSecretSpec, sources: Sequence[Source], stored: SyncedSecretStatus) -> Lost:
     """What the Secret was made of and is no more to be had, but was not to be given up."""
-    if spec.on_source_delete == "Delete":
-        return Lost()
-    gone = [source for source in sources if source.absent and retained_version(source, stored)]
+    retain = spec.on_source_delete != "Delete"
+    gone = [source for source in sources if retain and source.absent and retained_version(source, stored)]
     keys = frozenset(source.key for source in gone if source.key)
+    # Whatever the policy: some of what a find has lost is not proven gone.
     return Lost(
         keys.union(*(source.retained for source in sources)), any(source.key is None for source in gone)
     )

@@ -19,8 +19,9 @@ from pierhead.secrets.decide import (
     with_template,
 )
 from pierhead.secrets.model import SyncedSecretSpec, SyncedSecretStatus
+from pierhead.secrets.reading.gathering import Gathered
 from pierhead.secrets.reading.references import Reference, Version
-from pierhead.secrets.reading.sources import collect
+from pierhead.secrets.reading.sources import Source, collect
 from support.secret_specs import (
     DENIED,
     GONE,
@@ -265,6 +266,14 @@ def test_what_is_lost_was_there_and_was_not_to_be_given_up(
     )
 
     assert lost(spec, sources_of(spec, shop__a=GONE, shop__b="1", shop__env=GONE), stored) == expected
+
+
+def test_what_a_find_has_lost_without_proof_is_lost_whatever_the_policy() -> None:
+    spec = spec_of(dataFrom=[{"find": {"namePrefix": "shop/"}}], onSourceDelete="Delete")
+    gathered = Gathered("secret", (), "v1", {"A": b"1"}, frozenset({"B"}))
+    source = Source("spec.dataFrom[0]", "shop/", ("find",), kind="find", gathered=gathered)
+
+    assert lost(spec, [source], status_of()) == Lost(frozenset({"B"}))
 
 
 def test_no_upgrade_restarts_anything() -> None:

@@ -220,7 +220,7 @@ class Evaluation:
 
 def _gone(what: str) -> Refusal:
     return Refusal(
-        f"{what} was there, and its source is gone; the Secret stays as it is, as spec.onSourceDelete asks",
+        f"{what} was there, and what it came from is no more to be had; the Secret stays as it is",
         reason="SourceGone",
     )
 

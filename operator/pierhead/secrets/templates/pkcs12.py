@@ -15,8 +15,8 @@ from pierhead.secrets.templates.budget import Refusal
 
 CPU_SECONDS: Final = 5
 WALL_SECONDS: Final = 60
-MEMORY_BYTES: Final = 1024 * 1024 * 1024
-"""Address space; a bare interpreter with the library takes a quarter of it."""
+MEMORY_BYTES: Final = 256 * 1024 * 1024
+"""Address space; a bare interpreter with the library takes a sixth of it."""
 
 MOST_STORES: Final = 4
 """Files that one rendering may open."""

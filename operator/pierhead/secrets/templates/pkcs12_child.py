@@ -4,9 +4,11 @@ Invariant: it can neither run long nor grow nor leave its memory in a file; it w
 the file or of what went wrong, to its standard output.
 """
 
+import contextlib
 import json
 import resource
 import sys
+from pathlib import Path
 
 from pierhead.secrets.templates.pkcs12 import CPU_SECONDS, MEMORY_BYTES
 
@@ -16,6 +18,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with contextlib.suppress(OSError):
+        # Where the container has too little memory, this process is the one to go.
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     given = sys.stdin.buffer.read()
     length = int.from_bytes(given[:4], "big")
     json.dump(opened(given[4 + length :], given[4 : 4 + length]), sys.stdout)
