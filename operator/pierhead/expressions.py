@@ -6,6 +6,7 @@ is missing in the object makes an expression false; anything else that goes wron
 Source of the language: github.com/google/cel-spec; of the pattern of use: Flux, `healthCheckExprs`.
 """
 
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -27,6 +28,10 @@ REASON = "InvalidExpression"
 ExpressionText = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
 """A field that holds an expression."""
 
+LONGEST_VALUE = 65_536
+"""Characters of the JSON of an expression's value."""
+
+_SHOWN = 64
 _BUDGET = 20_000_000
 """Values that one evaluation may touch: about half a second. Measured: 30 ns each."""
 
@@ -89,13 +94,14 @@ _POSITION = re.compile(r"<input>:\d+:(\d+): (.*)")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One compiled expression, which answers true or false."""
+    """One compiled expression."""
 
     text: str
     field: str
     """Path of the spec field that holds it."""
 
     _program: cel.Program = dataclass_field(compare=False)
+    _source: cel.Program = dataclass_field(compare=False)
     _depth: int
     _steps: int
     _growth: int
@@ -106,19 +112,44 @@ class Expression:
         Raises Invalid, naming the field, for a value of a wrong type, an answer that is no boolean, or an
         object so large that the evaluation would take too long.
         """
+        try:
+            return bool(self._answer(self._program, variables))
+        except LookupError:
+            return False
+
+    def value(self, **variables: Any) -> Any:
+        """Its JSON value for these variables, JSON values each.
+
+        Raises Invalid, naming the field, for what `holds` does, for a variable that lacks a field it reads,
+        and for an answer that is no JSON or over `LONGEST_VALUE` characters.
+        """
+        try:
+            answer = self._answer(self._source, variables)
+        except LookupError as error:
+            missing = str(error.args[0])[:_SHOWN] if error.args else ""
+            raise _invalid(f"there is no {missing!r} in what it reads", self.field) from None
+        try:
+            text = json.dumps(answer, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise _invalid("its value is no JSON: turn it into a text with string()", self.field) from None
+        if len(text) > LONGEST_VALUE:
+            raise _invalid(f"its value has {len(text)} characters, at most {LONGEST_VALUE}", self.field)
+        return json.loads(text)
+
+    def _answer(self, program: cel.Program, variables: dict[str, Any]) -> Any:
+        """Raises Invalid, and LookupError for a field that a variable lacks."""
         size, longest = _extent(variables)
         reach = max(longest, len(self.text) if self._depth else 1) * self._growth
         if self._steps * self._growth * size * (reach**self._depth) > _BUDGET:
             raise _invalid("would take too long on an object of this size: iterate over less", self.field)
         try:
-            answer = self._program.execute(variables)
+            return program.execute(variables)
         except LookupError:
-            return False
+            raise
         except RuntimeError as error:
             raise _invalid(_refused(error), self.field) from None
         except (ArithmeticError, TypeError, ValueError) as error:
             raise _invalid(_first_line(error), self.field) from None
-        return bool(answer)
 
 
 def compiled(text: str, *, field: str, variables: tuple[str, ...] = ("object",)) -> Expression:
@@ -149,6 +180,7 @@ def compiled(text: str, *, field: str, variables: tuple[str, ...] = ("object",))
         text=text,
         field=field,
         _program=program,
+        _source=source,
         _depth=calls,
         _steps=len(_NAME.findall(bare)),
         _growth=2**additions,

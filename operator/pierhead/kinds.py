@@ -18,7 +18,7 @@ from pierhead.engine.metrics import Metrics
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.reconciler import Reconciler
 from pierhead.kube.client import Client
-from pierhead.kube.resources import APP_RELEASES, BATCH_JOBS, SYNCED_SECRETS, ResourceType
+from pierhead.kube.resources import APP_RELEASES, BATCH_JOBS, EVENT_TRIGGERS, SYNCED_SECRETS, ResourceType
 from pierhead.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,11 +99,24 @@ def _batch_job(services: Services) -> Reconciler:
     )
 
 
+def _event_trigger(services: Services) -> Reconciler:
+    from pierhead.triggers.reconcile import EventTriggerReconciler  # noqa: PLC0415 (loaded when asked for)
+
+    return EventTriggerReconciler(
+        client=services.client,
+        sessions=services.sessions,
+        policy=services.policy,
+        settings=services.settings,
+        clock=services.now,
+    )
+
+
 KINDS: Mapping[str, KindEntry] = MappingProxyType(
     {
         "AppRelease": KindEntry(APP_RELEASES, _app_release),
         "SyncedSecret": KindEntry(SYNCED_SECRETS, _synced_secret),
         "BatchJob": KindEntry(BATCH_JOBS, _batch_job),
+        "EventTrigger": KindEntry(EVENT_TRIGGERS, _event_trigger),
     }
 )
 

@@ -37,10 +37,11 @@ class Settings(BaseSettings):
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces to work in; empty means all. With names given, namespaced Roles are enough."""
 
-    kinds: tuple[Literal["AppRelease", "SyncedSecret", "BatchJob"], ...] = (
+    kinds: tuple[Literal["AppRelease", "SyncedSecret", "BatchJob", "EventTrigger"], ...] = (
         "AppRelease",
         "SyncedSecret",
         "BatchJob",
+        "EventTrigger",
     )
     """Kinds to reconcile."""
 

@@ -7,25 +7,27 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
 {{- $secret := include "pierhead.reconciles" (list . "SyncedSecret") }}
 {{- $batch := include "pierhead.reconciles" (list . "BatchJob") }}
 {{- $tokens := .Values.rbac.serviceAccountTokens }}
+{{- $trigger := include "pierhead.reconciles" (list . "EventTrigger") }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
 {{- /* An empty value is yes where AppReleases are reconciled: impersonation is the greater right. */}}
-{{- if and (or $application $secret) (ternary $application $tokens.create (kindIs "invalid" $tokens.create)) }}
+{{- if and (or $application $secret $trigger) (ternary $application $tokens.create (kindIs "invalid" $tokens.create)) }}
 - apiGroups: [""]
   resources: [serviceaccounts/token]
   {{- with $tokens.names }}
   resourceNames: {{ toJson . }}
   {{- end }}
   verbs: [create]
-{{- if $secret }}
+{{- if or $secret $trigger }}
 - apiGroups: [""]
   resources: [serviceaccounts]
   {{- with $tokens.names }}
   resourceNames: {{ toJson . }}
   {{- end }}
   verbs: [get]
-{{- else if .Values.settings.clusterName }}
+{{- end }}
+{{- if and (not $secret) .Values.settings.clusterName }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list]
@@ -85,6 +87,17 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, update]
+{{- end }}
+{{- if $trigger }}
+- apiGroups: [pierhead.dev]
+  resources: [eventtriggers]
+  verbs: [get, list, watch, patch]
+- apiGroups: [pierhead.dev]
+  resources: [eventtriggers/status]
+  verbs: [patch]
+- apiGroups: [pierhead.dev]
+  resources: [batchjobs]
+  verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 {{- with .Values.rbac.extraRules }}
 {{ toYaml . }}

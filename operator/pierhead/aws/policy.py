@@ -28,6 +28,7 @@ Power = Literal[
     "repository",
     "topic",
     "eventBus",
+    "eventQueue",
     "alarm",
 ]
 
@@ -46,6 +47,7 @@ _ARNS: Final[Mapping[str, re.Pattern[str]]] = {
         ("repository", "ecr", "repository/"),
         ("topic", "sns", ""),
         ("eventBus", "events", "event-bus/"),
+        ("eventQueue", "sqs", ""),
         ("alarm", "cloudwatch", "alarm:"),
     )
 }

@@ -96,6 +96,8 @@ class MessageQueue:
         self._clock = clock
         self._sleep = sleep
         self._failures = 0
+        self.trouble: ReconcileError | None = None
+        """Why the queue cannot be read, while that is so."""
         self._held: dict[str, Message] = {}
         self._settled: list[Message] = []
         self._settling = asyncio.Event()
@@ -125,6 +127,7 @@ class MessageQueue:
                 try:
                     await self._receive()
                 except ReconcileError as error:
+                    self.trouble = error
                     await self._pause(
                         "messages cannot be read from the queue", reason=error.reason, message=str(error)
                     )
@@ -134,6 +137,7 @@ class MessageQueue:
                     if self._failures:
                         _log.info("messages are read again", queue=self._url)
                     self._failures = 0
+                    self.trouble = None
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)

@@ -92,3 +92,4 @@ SUBJECT_ACCESS_REVIEWS = ResourceType(
 APP_RELEASES = ResourceType(GROUP, VERSION, "appreleases", "AppRelease")
 SYNCED_SECRETS = ResourceType(GROUP, VERSION, "syncedsecrets", "SyncedSecret")
 BATCH_JOBS = ResourceType(GROUP, VERSION, "batchjobs", "BatchJob")
+EVENT_TRIGGERS = ResourceType(GROUP, VERSION, "eventtriggers", "EventTrigger")

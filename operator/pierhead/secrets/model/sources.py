@@ -61,7 +61,7 @@ class SourceReference(Model):
 class EcrSource(Model):
     """The password of a registry of ECR, as the text of a pull secret (`.dockerconfigjson`)."""
 
-    registry_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
+    registry_id: Annotated[str, StringConstraints(max_length=12, pattern=r"^[0-9]{12}$")] | None = None
     """Account of the registry that the password is for. Defaults to the account of who reads it."""
 
     region: (

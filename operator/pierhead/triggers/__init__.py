@@ -1,0 +1,1 @@
+"""EventTrigger: objects of ours from uploads, events and schedules."""

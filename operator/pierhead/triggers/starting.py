@@ -1,0 +1,152 @@
+"""Starting what events and schedules ask for.
+
+Invariant: the object is there before its event is done with, and its name follows from the event: whatever
+dies in between, the next one finds it by its name and starts nothing twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from pierhead.aws.access import Access
+from pierhead.aws.session import AwsSessions
+from pierhead.engine.outcome import Denied, Invalid
+from pierhead.engine.resource import Object, Resource
+from pierhead.kube.client import Client
+from pierhead.kube.errors import AlreadyExists
+from pierhead.triggers.children import STARTED, Children
+from pierhead.triggers.decide import Decision, Facts
+from pierhead.triggers.listening import Listeners
+from pierhead.triggers.making import EVENT_ANNOTATION, SCHEDULED_ANNOTATION, Maker, Variables
+from pierhead.triggers.model import EventTriggerSpec
+from pierhead.triggers.model.status import Refused
+from pierhead.triggers.report import refusal_of, to_text
+
+LINES_LIMIT = 16 * 1024 * 1024
+"""Bytes of an object whose lines are counted."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What became of the waiting events."""
+
+    started: bool = False
+    refused: Refused | None = None
+    """The last that could not start anything."""
+
+
+class Starter:
+    """Starts objects."""
+
+    def __init__(
+        self, client: Client, children: Children, listeners: Listeners, sessions: AwsSessions
+    ) -> None:
+        self._client = client
+        self._children = children
+        self._listeners = listeners
+        self._sessions = sessions
+
+    def refuse_unfit(self, resource: Resource, maker: Maker) -> Refused | None:
+        """Is done with events that the filter does not let pass, and refuses those it cannot judge."""
+        refused = None
+        for pending in self._listeners.pending(resource.key):
+            happening = pending.happening
+            try:
+                if maker.wanted(happening.event):
+                    maker.key_of(happening.id, happening.event)
+                    continue
+            except Invalid as error:
+                refused = refusal_of(happening.id, error)
+                self._listeners.refused(resource.key, pending)
+            else:
+                self._listeners.done(resource.key, pending)
+        return refused
+
+    async def start_scheduled(
+        self, resource: Resource, spec: EventTriggerSpec, maker: Maker, facts: Facts, decision: Decision
+    ) -> datetime | None:
+        """Starts what the schedule asks for; the time that is handled by now, if one is.
+
+        Raises Invalid and Denied when the API server does not take it, and what passes.
+        """
+        moment = facts.due.at if facts.due is not None else None
+        if moment is None or decision.scheduled == "Hold":
+            return None
+        if decision.scheduled == "Start":
+            event = {"scheduledTime": to_text(moment)}
+            annotations = {EVENT_ANNOTATION: facts.scheduled_key, SCHEDULED_ANNOTATION: to_text(moment)}
+            obj = maker.made(facts.scheduled_key, Variables(event), annotations)
+            await self._create(resource, spec, obj)
+        return moment
+
+    async def start_events(
+        self,
+        resource: Resource,
+        spec: EventTriggerSpec,
+        maker: Maker,
+        access: Access,
+        decision: Decision,
+    ) -> Started:
+        """Starts what the waiting events ask for. Raises what passes; the events then wait on."""
+        started, refused = False, None
+        pending = self._listeners.pending(resource.key)
+        for one, verdict in zip(pending, decision.events, strict=False):
+            if verdict == "Hold":
+                continue
+            if verdict == "Start":
+                happening = one.happening
+                try:
+                    variables = await self._variables(spec, access, happening.event)
+                    key = maker.key_of(happening.id, happening.event)
+                    obj = maker.made(maker.name_for(key, variables), variables, {EVENT_ANNOTATION: key})
+                    await self._create(resource, spec, obj)
+                except (Invalid, Denied) as error:
+                    refused = refusal_of(happening.id, error)
+                    self._listeners.refused(resource.key, one)
+                    continue
+                started = True
+            self._listeners.done(resource.key, one)
+        return Started(started, refused)
+
+    async def _create(self, resource: Resource, spec: EventTriggerSpec, obj: Object) -> None:
+        kind, name = STARTED[spec.template.kind], obj["metadata"]["name"]
+        try:
+            made = await self._client.create(kind, obj)
+        except AlreadyExists:
+            made = await self._client.get(kind, name, resource.key.namespace)
+            owners = made["metadata"].get("ownerReferences") or ()
+            if resource.uid not in {owner["uid"] for owner in owners}:
+                raise Invalid(
+                    f"a {kind.kind} {name} is there already, and is somebody else's", reason="NameTaken"
+                ) from None
+        except (Invalid, Denied) as error:
+            error.field = error.field or "spec.template"
+            raise
+        else:
+            _log.info("started", object=str(resource.key), kind=kind.kind, name=name)
+        self._children.observe(made)
+
+    async def _variables(
+        self, spec: EventTriggerSpec, access: Access, event: Mapping[str, object]
+    ) -> Variables:
+        if spec.s3 is None or not spec.s3.count_lines or event.get("type") != "Created":
+            return Variables(event)
+        from pierhead.stores.buckets import s3  # noqa: PLC0415 (megabytes that few need)
+
+        bucket = s3(
+            spec.s3.bucket,
+            region=access.region,
+            endpoint=await self._sessions.endpoint("s3", access.region),
+            keys=lambda: self._sessions.keys(access.identity),
+        )
+        content = await bucket.get(str(event["key"]), limit=LINES_LIMIT)
+        return Variables(event, lines=lines_in(content))
+
+
+def lines_in(content: bytes) -> int:
+    """The lines of a text; a last one needs no end."""
+    return content.count(b"\n") + bool(content and not content.endswith(b"\n"))

@@ -1,0 +1,241 @@
+"""EventTriggers in one namespace of the sandbox: queues, buckets and buses, and operators that read them.
+
+Everything runs in the test's process, on its event loop; the API server and AWS are asked over HTTP.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+
+from pierhead.aws.policy import Policy
+from pierhead.aws.session import AwsSessions
+from pierhead.engine.controller import Controller
+from pierhead.engine.metrics import Metrics
+from pierhead.kube.client import Client
+from pierhead.kube.resources import BATCH_JOBS, EVENT_TRIGGERS
+from pierhead.kube.store import KindStore
+from pierhead.kube.watch import Watch
+from pierhead.model import FINALIZER
+from pierhead.settings import Settings
+from pierhead.triggers.reconcile import EventTriggerReconciler
+from pierhead_sandbox.aws.control import AwsControl
+from pierhead_sandbox.sandbox import Sandbox
+from support.objects import credentials_of
+from support.waiting import eventually
+
+REGION = "us-east-1"
+Object = dict[str, Any]
+
+
+class Operator:
+    """One operator's controller of EventTriggers."""
+
+    def __init__(self, lab: "TriggerLab", *, grace_seconds: float, clock: Callable[[], datetime]) -> None:
+        settings = Settings(watch_namespaces=(lab.namespace,), aws_region=REGION)
+        self.client = lab.kube_of(f"triggers-{lab.namespace}")
+        metrics = Metrics("test")
+        self._sessions = AwsSessions(settings, count=metrics.observe_aws_call)
+        self.reconciler = EventTriggerReconciler(
+            client=self.client,
+            sessions=self._sessions,
+            policy=Policy((), region=REGION),
+            settings=settings,
+            clock=clock,
+            grace_seconds=grace_seconds,
+        )
+        controller = Controller(
+            self.reconciler,
+            KindStore(self.client, EVENT_TRIGGERS, [lab.namespace]),
+            workers=4,
+            resync_seconds=1200,
+            finalizer=FINALIZER,
+            events=self,
+            metrics=metrics,
+        )
+        watch = Watch(self.client, EVENT_TRIGGERS, controller.observe, namespace=lab.namespace)
+        self._tasks = [asyncio.create_task(controller.run()), asyncio.create_task(watch.run())]
+
+    async def emit(self, _obj: Object, _event_type: str, _reason: str, _message: str) -> None:
+        """Events are of no interest here."""
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.reconciler.stop()
+        await self._sessions.close()
+        # What a poll that goes on in its thread receives would be hidden from the next operator.
+        await asyncio.to_thread(self._sessions._threads.shutdown)
+        await self.client.close()
+
+
+class TriggerLab:
+    """What a test acts on and looks at."""
+
+    def __init__(self, sandbox: Sandbox, kube: Client, namespace: str, aws: AwsControl) -> None:
+        self.sandbox = sandbox
+        self.kube = kube
+        self.namespace = namespace
+        self.aws = aws
+        self.bucket = f"{namespace}-pictures"
+        self.queue = f"{namespace}-uploads"
+        self.sqs, self.s3, self.bus, self.sns = (
+            boto3.client(name, region_name=REGION) for name in ("sqs", "s3", "events", "sns")
+        )
+        self.url = self.sqs.create_queue(QueueName=self.queue)["QueueUrl"]
+        self.arn = self.arn_of(self.url)
+        self._operators: list[Operator] = []
+        self._seen: dict[tuple[str, str], Object] = {}
+        self._changed = asyncio.Event()
+        self._watches: list[asyncio.Task[None]] = []
+
+    def kube_of(self, agent: str) -> Client:
+        from pierhead.kube.transport import Transport
+
+        return Client(Transport(credentials_of(self.sandbox), connections=16, streams=8, user_agent=agent))
+
+    async def open(self) -> None:
+        for resource in (EVENT_TRIGGERS, BATCH_JOBS):
+            watch = Watch(self.kube, resource, self._observe, namespace=self.namespace)
+            self._watches.append(asyncio.create_task(watch.run()))
+            await watch.ready()
+
+    async def close(self) -> None:
+        for operator in self._operators:
+            await operator.stop()
+        for task in self._watches:
+            task.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+
+    def operator(
+        self, *, grace_seconds: float = 0.0, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> Operator:
+        operator = Operator(self, grace_seconds=grace_seconds, clock=clock)
+        self._operators.append(operator)
+        return operator
+
+    # What a person does.
+
+    def buckets_notify(self) -> None:
+        """A bucket whose uploads are told to the queue."""
+        self.s3.create_bucket(Bucket=self.bucket)
+        told = {"QueueArn": self.arn, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}
+        self.s3.put_bucket_notification_configuration(
+            Bucket=self.bucket, NotificationConfiguration={"QueueConfigurations": [told]}
+        )
+
+    def upload(self, key: str, content: bytes = b"picture") -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+
+    def send(self, body: str | Object) -> None:
+        """Puts a message into the queue."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=text)
+
+    def event(self, **detail: Any) -> Object:
+        """An event as EventBridge delivers it."""
+        return {
+            "version": "0", "id": str(uuid.uuid4()), "source": "team.app", "detail-type": "Order Placed",
+            "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": REGION, "resources": [],
+            "detail": detail,
+        }  # fmt: skip
+
+    async def trigger(self, name: str = "thumbs", /, **spec: Any) -> Object:
+        """Creates or changes an EventTrigger."""
+        template = {
+            "kind": "BatchJob",
+            "spec": {"queue": f"{self.namespace}-batch", "jobDefinition": "work:1"},
+        }
+        given: Object = {"template": template, **spec}
+        if "schedule" not in given:
+            given.setdefault("queue", self.queue)
+        obj = {
+            "apiVersion": EVENT_TRIGGERS.api_version,
+            "kind": EVENT_TRIGGERS.kind,
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": given,
+        }
+        return await self.kube.apply(EVENT_TRIGGERS, obj, field_manager="person")
+
+    async def end(self, name: str, *, succeeded: bool = True) -> None:
+        """Ends a BatchJob as its controller would."""
+        kind = "Complete" if succeeded else "Failed"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        entry = {"type": kind, "status": "True", "reason": "Done", "message": "", "lastTransitionTime": now}
+        await self.kube.merge_patch(
+            BATCH_JOBS,
+            name,
+            self.namespace,
+            {"status": {"conditions": [entry], "size": 1}},
+            subresource="status",
+        )
+
+    # What a person sees.
+
+    def jobs(self) -> list[Object]:
+        """The BatchJobs, oldest first."""
+        found = [obj for (kind, _), obj in self._seen.items() if kind == BATCH_JOBS.kind]
+        return sorted(found, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
+
+    async def until(self, holds: Callable[[], Any], within: float = 45) -> Any:
+        """The first true answer, asked whenever something was seen to change."""
+        try:
+            async with asyncio.timeout(within):
+                while not (answer := holds()):
+                    self._changed.clear()
+                    await self._changed.wait()
+                return answer
+        except TimeoutError:
+            raise AssertionError(f"after {within} s: {self._seen}") from None
+
+    async def started(self, count: int) -> list[Object]:
+        """So many BatchJobs, once they are there."""
+        return list(await self.until(lambda: len(self.jobs()) >= count and self.jobs()))
+
+    async def has(
+        self, condition_type: str, status: str = "True", *, name: str = "thumbs", reason: str = ""
+    ) -> Object:
+        """The condition of an EventTrigger, once it says so."""
+
+        def holds() -> Object | None:
+            obj = self._seen.get((EVENT_TRIGGERS.kind, name), {})
+            for entry in obj.get("status", {}).get("conditions", []):
+                if (entry["type"], entry["status"]) == (condition_type, status) and reason in {
+                    "",
+                    entry["reason"],
+                }:
+                    return dict(entry)
+            return None
+
+        return dict(await self.until(holds))
+
+    def status(self, name: str = "thumbs") -> Object:
+        return dict(self._seen.get((EVENT_TRIGGERS.kind, name), {}).get("status", {}))
+
+    def waiting(self, url: str = "") -> int:
+        """Messages in the queue, hidden ones too."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=url or self.url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    async def left(self, count: int) -> None:
+        """Returns once so many messages are in the queue."""
+        await eventually(lambda: self.waiting() == count)
+
+    def arn_of(self, url: str) -> str:
+        return str(
+            self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        )
+
+    def _observe(self, event_type: str, obj: Object) -> None:
+        key = obj["kind"], obj["metadata"]["name"]
+        if event_type == "DELETED":
+            self._seen.pop(key, None)
+        else:
+            self._seen[key] = obj
+        self._changed.set()
