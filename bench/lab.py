@@ -126,7 +126,7 @@ class Lab:
         async with following(self.client, resource, NAMESPACE, ready.told):
             counting = self.counting()
             began = time.monotonic()
-            await each(_mixed(objects, among), send)
+            await each(mixed(objects, among), send)
             try:
                 async with asyncio.timeout(60 + _SECONDS_FOR_EACH * len(objects)):
                     await ready.all.wait()
@@ -225,7 +225,7 @@ async def laboratory(settings: Mapping[str, Any] | None = None) -> AsyncIterator
             await client.close()
 
 
-def _mixed(objects: Sequence[Object], among: Sequence[Object]) -> list[Object]:
+def mixed(objects: Sequence[Object], among: Sequence[Object]) -> list[Object]:
     """All of both, the fewer evenly between the others."""
     places = [(index / len(objects), obj) for index, obj in enumerate(objects)]
     places += [((index + 0.5) / len(among), obj) for index, obj in enumerate(among)]

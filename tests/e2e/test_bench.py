@@ -56,3 +56,16 @@ async def test_the_benchmark_of_memory_compares_the_last_round_with_a_warm_one()
     figures = await figures_of("flat_memory", 2, "--rounds", "3")
     assert figures["rss_mib_at_the_end"] > 20
     assert abs(figures["growth_percent"]) < 50
+
+
+async def test_the_benchmark_of_shared_secrets_counts_the_reads_of_each() -> None:
+    figures = await figures_of("shared_secrets", 40, "--secrets", "4")
+    assert figures["secrets_read"] == 4
+    assert figures["most_reads_of_one_secret"] == 1
+
+
+async def test_the_benchmark_of_an_hour_of_rest_finds_only_the_poll() -> None:
+    figures = await figures_of("steady_secrets", 12, "--secrets", "3")
+    assert figures["api_writes"] == 0
+    assert (figures["secrets_read"], figures["most_reads_of_one_secret"]) == (3, 1)
+    assert figures["aws_calls"] <= 3

@@ -7,7 +7,6 @@ never costs another its answer.
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -30,9 +29,6 @@ CURRENT: Final = "AWSCURRENT"
 BATCH_SIZE: Final = 20
 DENIED_SECONDS: Final = 3600.0
 """How long a denied BatchGetSecretValue is remembered, so that a granted one is found."""
-
-VISIBLE_AFTER_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
-"""Pauses between reads for a version that is not seen yet: Secrets Manager is eventually consistent."""
 
 # Half of AWS's quota for BatchGetSecretValue (100 calls a second) and a share of that for the others.
 BATCHES_PER_SECOND: Final = 50.0
@@ -97,8 +93,6 @@ class SecretReader:
         """
         self._outages = Outages(back)
         self._sessions = sessions
-        self._sleep = sleep
-        self._followed: Counter[str] = Counter()
         self._clock = clock
 
         def buckets(rate: float) -> TokenBuckets:
@@ -107,7 +101,7 @@ class SecretReader:
         self._batches, self._gets = buckets(batches_per_second), buckets(gets_per_second)
         self._denied_until: dict[Lane, float] = {}
         self._held = HeldAnswers[_Read, SecretVersion](
-            wanted=lambda read: read.secret_id in self._followed or wanted(read.secret_id),
+            wanted=lambda read: wanted(read.secret_id),
             size=SecretVersion.size,
             clock=clock,
         )
@@ -137,42 +131,6 @@ class SecretReader:
         alone = version_stage != CURRENT or version_id is not None or self._batch_denied(lane)
         read = _Read(lane, secret_id, version_stage, version_id)
         return await self._reads.read(read, alone=alone, not_before=not_before)
-
-    async def follow(
-        self,
-        identity: AwsIdentity,
-        region: str,
-        secret_id: str,
-        version_id: str,
-        *,
-        version_stage: str | None = None,
-    ) -> AsyncIterator[float]:
-        """Reads until the label names this version, of which an event told; five times at most.
-
-        Yields, after the first read and after each that shows another version than the one before, a moment:
-        a `read` with that as `not_before` has this answer, without a call if it comes before the iteration
-        goes on. Whoever gets it makes its objects due since then and wakes them; what they already have, they
-        do not write again. The version need never be seen: a later one may have taken the label. Raises the
-        classes of `pierhead.aws.errors`.
-        """
-        seen: str | None = None
-        self._followed[secret_id] += 1
-        try:
-            for pause in (0.0, *VISIBLE_AFTER_SECONDS):
-                if pause:
-                    await self._sleep(pause)
-                began = self._clock()
-                found = await self.read(
-                    identity, region, secret_id, version_stage=version_stage, not_before=began
-                )
-                if found.version_id != seen:
-                    seen = found.version_id
-                    yield began
-                if seen == version_id:
-                    return
-        finally:
-            self._followed -= Counter([secret_id])
-            self._held.sweep()
 
     def sweep(self) -> None:
         """Drops the answers that are not `wanted` any more."""

@@ -103,15 +103,9 @@ class Memory:
                 interval = self._intervals[key] if within is None else within
                 self._refreshes.hasten(key, interval, group=self._due.group(key) if within is None else None)
 
-    def make_due(self, key: ObjectKey, since: float | None = None) -> None:
-        """The next pass reads AWS, whatever was planned.
-
-        With a moment `since`, such as `SecretReader.follow` yields, it is content with answers from then on,
-        and those are held for it. Who does this outside of a pass wakes the object afterwards.
-        """
+    def make_due(self, key: ObjectKey) -> None:
+        """The next pass reads AWS, whatever was planned."""
         self._refreshes.discard(key)
-        if since is not None:
-            self._due.add(key, since)
 
     def unmoved(self, key: ObjectKey, interval: float) -> None:
         """What the object is made of was looked at and has not moved: the next look is an interval on."""

@@ -145,30 +145,6 @@ async def test_nothing_is_held_after_the_end() -> None:
 
 
 @virtual_time
-async def test_a_version_that_an_event_told_of_is_read_until_it_is_seen() -> None:
-    aws = CountingAws()
-    aws.answer = lambda _name, count: "old" if count < 4 else "new"
-    reader = reader_of(aws)
-    follow = reader.follow(ME, REGION, "a", "v new")
-    moments = [(now(), await text_of(reader, "a", since)) async for since in follow]
-
-    assert moments == [(pytest.approx(0.105), "old"), (pytest.approx(7.42), "new")]
-    assert len(aws.reads) == 4
-    assert len(reader._held) == 0
-
-
-@virtual_time
-async def test_a_version_that_is_never_seen_is_given_up() -> None:
-    aws = CountingAws()
-    aws.answer = lambda _name, _count: "newer"
-    seen = [since async for since in reader_of(aws).follow(ME, REGION, "a", "v new")]
-
-    assert len(seen) == 1
-    assert len(aws.reads) == 5
-    assert 15 < now() < 16
-
-
-@virtual_time
 async def test_a_held_value_is_in_no_representation() -> None:
     aws = CountingAws()
     aws.answer = lambda _name, _count: "canary"
