@@ -123,6 +123,10 @@ def extract(**source: Any) -> dict[str, Any]:
     return {"dataFrom": [{"extract": source}]}
 
 
+def find(**wanted: Any) -> dict[str, Any]:
+    return {"dataFrom": [{"find": wanted}]}
+
+
 OTHER = "arn:aws:secretsmanager:us-east-1:123456789012:secret:other/db-AbCdEf"
 
 
@@ -146,6 +150,10 @@ OTHER = "arn:aws:secretsmanager:us-east-1:123456789012:secret:other/db-AbCdEf"
         (key(parameter="/other/db"), "", "spec.data[0].from.parameter", "parameter"),
         (extract(secret="other/db"), "", "spec.dataFrom[0].extract.secret", "secret"),
         (extract(parameter="/other/db"), "", "spec.dataFrom[0].extract.parameter", "parameter"),
+        (find(namePrefix="other/"), "", "spec.dataFrom[0].find.namePrefix", "secret"),
+        (find(path="/other"), "", "spec.dataFrom[0].find.path", "parameter"),
+        (key(ecr={}), "", "spec.data[0].from.ecr", "repository"),
+        (key(ecr={"region": "eu-west-1"}), "", "spec.data[0].from.ecr.region", "region"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("spec.") else "",
 )
