@@ -101,6 +101,7 @@ class MessageQueue:
         self._held: dict[str, Message] = {}
         self._settled: list[Message] = []
         self._settling = asyncio.Event()
+        self._unsettled = False
         self.answered = -math.inf
         """When the queue last answered, on the clock."""
 
@@ -196,7 +197,14 @@ class MessageQueue:
                     await self._hide_held()
             except ReconcileError as error:
                 # They come back, are known, and are deleted then.
-                _log.debug("messages could not be settled", queue=self._url, reason=error.reason)
+                if not self._unsettled:
+                    _log.warning(
+                        "messages cannot be deleted or kept",
+                        queue=self._url,
+                        reason=error.reason,
+                        message=str(error),
+                    )
+                self._unsettled = True
                 await self._sleep(_PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001 (as in `run`)
                 _log.error("settling messages hit a bug in pierhead", **described(error))
@@ -206,6 +214,7 @@ class MessageQueue:
         while self._settled:
             batch, self._settled = self._settled[:_BATCH], self._settled[_BATCH:]
             await self._client.call("delete_message_batch", QueueUrl=self._url, Entries=_entries(batch))
+            self._unsettled = False
         self._settling.clear()
 
     async def _hide_held(self) -> None:

@@ -300,8 +300,10 @@ def test_an_alert_says_where_to_read_on(render: Render) -> None:
 
 def test_alerts_are_made_of_metrics_that_exist(render: Render) -> None:
     from pierhead.engine.metrics import Metrics
+    from pierhead.secrets.events.metrics import EventMetrics
 
     metrics = Metrics("0")
+    EventMetrics(metrics.registry).follow(good=bool, silence=float, held=int)
     controller = metrics.controller("SyncedSecret", 1)
     controller.follow(depth=int, running_since=list, objects=list)
     known = metrics.exposition().decode()

@@ -75,6 +75,7 @@ class Listener:
         self._clock = clock
         self._now = now
         self._began = clock()
+        self._malformed = False
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def take(self, message: Message, body: str) -> None:
@@ -85,7 +86,9 @@ class Listener:
         except NotJSON:
             self._leave(message)
             self._metrics.ended("malformed")
-            _log.warning("a message in the queue of secret events is no JSON", message_id=message.id)
+            tell = _log.debug if self._malformed else _log.warning
+            self._malformed = True
+            tell("a message in the queue of secret events is no JSON", message_id=message.id)
             return
         end = self._end(message, event)
         if end is not None:
