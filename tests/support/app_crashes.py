@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,9 +40,15 @@ class Scenario:
     """What is there before, what is then asked for, and how it is known to be done."""
 
     spec: dict[str, Any] | None
-    """None asks for the deletion."""
+    """None asks for the deletion. NAMESPACE in it stands for the namespace."""
 
     before: dict[str, Any] | None = None
+    there: Callable[[Releases], None] | None = None
+    """Puts there what has to be there before all."""
+
+    person: Callable[[Releases, dict[str, Any]], Awaitable[None]] | None = None
+    """What somebody does meanwhile, however often the operator dies; given the spec."""
+
     annotations: dict[str, str] = field(default_factory=dict)
     helm: Release | None = None
     """A revision that Helm left, and nobody has taken over."""
@@ -112,9 +118,11 @@ async def prepare(releases: Releases, scenario: Scenario, running: Running) -> N
             }
             await releases.kube.apply(CONFIG_MAPS, obj, field_manager="helm")
         await releases.kube.create(SECRETS, encode(release, at=release.last_deployed))
+    if scenario.there is not None:
+        await asyncio.to_thread(scenario.there, releases)
     await running.start()
     if scenario.before is not None:
-        await releases.apply(scenario.before)
+        await releases.apply(placed(scenario.before, releases))
         await releases.until(seconds=SECONDS)
         await idle(running)
 
@@ -123,7 +131,27 @@ async def ask(releases: Releases, scenario: Scenario) -> None:
     if scenario.spec is None:
         await releases.delete()
     else:
-        await releases.apply(scenario.spec, **scenario.annotations)
+        await releases.apply(placed(scenario.spec, releases), **scenario.annotations)
+
+
+def placed(spec: dict[str, Any], releases: Releases) -> dict[str, Any]:
+    """The spec in this namespace."""
+    found: dict[str, Any] = json.loads(json.dumps(spec).replace("NAMESPACE", releases.namespace))
+    return found
+
+
+@asynccontextmanager
+async def attended(releases: Releases, scenario: Scenario) -> AsyncIterator[None]:
+    """While this is open, the person of the scenario is there."""
+    if scenario.person is None or scenario.spec is None:
+        yield
+        return
+    present = asyncio.ensure_future(scenario.person(releases, placed(scenario.spec, releases)))
+    try:
+        yield
+    finally:
+        present.cancel()
+        await asyncio.gather(present, return_exceptions=True)
 
 
 async def idle(running: Running) -> None:
@@ -232,7 +260,7 @@ async def reference(world: World, scenario: Scenario) -> tuple[dict[str, Any], l
     try:
         await prepare(releases, scenario, running)
         so_far = len(world.proxy.requests)
-        async with lives(releases, scenario) as seen:
+        async with lives(releases, scenario) as seen, attended(releases, scenario):
             await ask(releases, scenario)
             await done(releases, scenario)
             await idle(running)
@@ -280,7 +308,7 @@ async def crashed(world: World, scenario: Scenario, number: int, when: str) -> d
             action=die,
         )
         cuts.append(death)
-        async with lives(releases, scenario) as seen:
+        async with lives(releases, scenario) as seen, attended(releases, scenario):
             await ask(releases, scenario)
             await died_or_done(dead, releases, scenario)
             await first.stop()

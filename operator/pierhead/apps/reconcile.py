@@ -231,11 +231,14 @@ class AppReleaseReconciler:
         if not spec.images:
             self._with.images.forget(subject.key)
             return inputs
+        await self._observer.recall(subject)
+        newest = subject.latest.revision.revision if subject.revisions else None
         chosen = await self._with.images.choose(
             spec.images,
             spec.aws,
             self._with.references.of(subject.key, resource.generation, subject.client),
             told=resource.status.get("images") or (),
+            current=newest in {None, (resource.status.get("release") or {}).get("revision")},
             interval=self._interval(spec),
             force=force,
         )

@@ -14,13 +14,19 @@ _T = TypeVar("_T")
 
 
 async def gathered(tasks: Iterable[Awaitable[_T]], limit: int) -> list[_T]:
-    """The results in order, of at most `limit` at once; the first exception ends them all."""
+    """The results in order, of at most `limit` at once; the first exception ends them all, and is raised."""
     semaphore = asyncio.Semaphore(limit)
 
     async def bounded(task: Awaitable[_T]) -> _T:
         async with semaphore:
             return await task
 
-    async with asyncio.TaskGroup() as group:
-        started = [group.create_task(bounded(task)) for task in tasks]
-    return [task.result() for task in started]
+    try:
+        async with asyncio.TaskGroup() as group:
+            started = [group.create_task(bounded(task)) for task in tasks]
+    except ExceptionGroup as errors:
+        first = errors.exceptions[0]
+    else:
+        return [task.result() for task in started]
+    # Outside the `except`: a group means nothing to whoever decides what an error is worth.
+    raise first

@@ -1,7 +1,8 @@
 """The images of one AppRelease: what its policies choose now.
 
 Invariant: a choice that the status tells of stands until the repository says otherwise, so neither a restart
-nor an outage of ECR changes what is deployed; every repository passes the namespace's policy before it is
+nor an outage of ECR changes what is deployed; unless a newer revision was begun than the status tells of,
+whose choice it does not know and must not undo. Every repository passes the namespace's policy before it is
 looked at.
 """
 
@@ -96,10 +97,13 @@ class ImageUpdates:
         references: Reader,
         *,
         told: Sequence[Mapping[str, Any]],
+        current: bool,
         interval: float,
         force: bool,
     ) -> Chosen:
         """The choice for each image; `told` is `status.images`, and Secrets are read through `references`.
+
+        `current`: the status tells of the newest revision, so what it tells is what was chosen last.
 
         Raises Waiting until a repository was seen or scanned; Invalid and Denied naming the field; what a
         look raised, where no choice is known at all.
@@ -128,7 +132,9 @@ class ImageUpdates:
         error: ReconcileError | None = None
         for index, (update, place, view) in enumerate(zip(updates, places, views, strict=True)):
             try:
-                entry, judged = self._one(update, view, known.get(update.name), at=f"spec.images[{index}]")
+                entry, judged = self._one(
+                    update, view, known.get(update.name), current=current, at=f"spec.images[{index}]"
+                )
             except _Unsettled as unsettled:
                 error = error or unsettled.cause
                 rests[place].append(unsettled.judged)
@@ -171,12 +177,12 @@ class ImageUpdates:
         return place, EcrImages(scope.client("ecr", region=region), repository)
 
     def _one(
-        self, update: ImageUpdate, view: View, told: Mapping[str, Any] | None, *, at: str
+        self, update: ImageUpdate, view: View, told: Mapping[str, Any] | None, *, current: bool, at: str
     ) -> tuple[Mapping[str, Any], Judged]:
         where = f"{at}.repository" if update.oci is None else f"{at}.oci.url"
         policy = _policy_digest(update)
         if view.tags is None:
-            if told is not None and told["policy"] == policy:
+            if current and told is not None and told["policy"] == policy:
                 return told, Judged(None)
             if view.failure is not None:
                 raise _Unsettled(_placed(view.failure, where))
