@@ -16,14 +16,15 @@ from rich.text import Text
 
 from pierhead.cli.options import Output
 
-_GOOD = frozenset({"True", "Current", "deployed", "InSync", "Create"})
-_BAD = frozenset({"False", "Failed", "failed", "NotFound", "Delete"})
+_GOOD = frozenset({"True", "Current", "deployed", "InSync", "Create", "create", "ok"})
+_BAD = frozenset({"False", "Failed", "failed", "NotFound", "Delete", "remove", "!!"})
 _RUNNING = frozenset(
     {
         "InProgress",
         "Terminating",
         "Unknown",
         "Update",
+        "change",
         "pending-install",
         "pending-rollback",
         "pending-upgrade",
@@ -70,6 +71,15 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, err: b
             styled.stylize(style_of(cell), position, position + len(cell))
             position += width + len(_GAP)
         console.print(styled)
+
+
+def print_marked(mark: str, text: str) -> None:
+    """A line that begins with a mark of its own colour."""
+    console = Console()
+    if console.is_terminal:
+        console.print(Text.assemble((mark, style_of(mark)), f" {text}"))
+    else:
+        typer.echo(f"{mark} {text}")
 
 
 Node = Mapping[str, Any]

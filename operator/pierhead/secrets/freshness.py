@@ -20,6 +20,9 @@ MOST_NAMESPACES: Final = 50
 """Namespaces that the metric names: those with the oldest Secrets."""
 
 METRIC: Final = "pierhead_syncedsecret_oldest_read_age_seconds"
+METRIC_LABEL: Final = "object_namespace"
+"""Not `namespace`, which Prometheus gives to the namespace of what it scrapes."""
+
 METRIC_TEXT: Final = (
     "Time since the last good read of the SyncedSecret that waits for one longest, by namespace; "
     f"the {MOST_NAMESPACES} oldest."

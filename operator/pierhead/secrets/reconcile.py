@@ -29,7 +29,7 @@ from pierhead.secrets.act import Actor, target_name
 from pierhead.secrets.decide import decide, is_due, lost, may_be_gone, refusal
 from pierhead.secrets.events.pending import Look
 from pierhead.secrets.events.service import NoEvents, SecretEvents
-from pierhead.secrets.freshness import METRIC, METRIC_TEXT, Freshness, Limits
+from pierhead.secrets.freshness import METRIC, METRIC_LABEL, METRIC_TEXT, Freshness, Limits
 from pierhead.secrets.memory import Memory, reconcile_at
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.allowed import Allowed, check
@@ -92,7 +92,7 @@ class SyncedSecretReconciler:
             call_later=_call_later,
         )
         freshness = Freshness(Limits.of(settings), clock=clock)
-        metrics.read_at_scrape(METRIC, METRIC_TEXT, "namespace", freshness.oldest)
+        metrics.read_at_scrape(METRIC, METRIC_TEXT, METRIC_LABEL, freshness.oldest)
         self._events = NoEvents()
         if settings.secret_events_queue_url:
             self._events = SecretEvents(

@@ -46,11 +46,16 @@ async def test_a_file_moves_once_and_only_when_told_to(lab: Lab, pierhead: Comma
     ]
     assert writes(lab) == {}
 
+    path = env.with_name("synced.yaml")
+    for _ in range(2):
+        assert (await pierhead(*arguments, "-f", str(path))).code == 0
+    assert "is there and differs" in (await pierhead(*arguments, "-f", str(env))).errors
     applied = await pierhead(*arguments, "--apply")
     assert writes(lab) == {"CreateSecret": 1}
     stored = lab.boto.get_secret_value(SecretId=lab.aws_name("env"))
     assert json.loads(stored["SecretString"]) == {"PASSWORD": "correct horse", "PORT": "5432"}
-    assert yaml.safe_load(applied.output) == yaml.safe_load(previewed.output)
+    assert applied.output == previewed.output == path.read_text()
+    assert yaml.safe_load(applied.output)["kind"] == "SyncedSecret"
     again = (await pierhead(*arguments, "--apply", "-o", "json")).json
     assert again["secrets"][0]["change"] == "unchanged"
     assert writes(lab) == {"CreateSecret": 1}

@@ -25,7 +25,10 @@ async def test_an_outage_keeps_the_data_and_is_told_once_and_across_processes(la
     first.writes.clear()
     await lab.polled(7)
     assert lab.writes(first) == []
-    assert f'oldest_read_age_seconds{{namespace="{lab.namespace}"}}' in first.metrics.exposition().decode()
+    assert (
+        f'oldest_read_age_seconds{{object_namespace="{lab.namespace}"}}'
+        in first.metrics.exposition().decode()
+    )
 
     await first.stop()
     second = await lab.operator(**SETTINGS)

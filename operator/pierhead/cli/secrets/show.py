@@ -10,7 +10,7 @@ import typer
 
 from pierhead.cli import options
 from pierhead.cli.cluster import Cluster, Place, on
-from pierhead.cli.output import cell, print_table, show
+from pierhead.cli.output import cell, print_marked, print_table, show
 from pierhead.cli.secrets import views
 from pierhead.cli.secrets.options import (
     EventsIntervalOption,
@@ -101,7 +101,7 @@ def why(
     def text() -> None:
         width = max(len(one.about) for one in findings)
         for one in findings:
-            typer.echo(f"{_MARKS[one.state]} {one.about:<{width}}  {one.text}")
+            print_marked(_MARKS[one.state], f"{one.about:<{width}}  {one.text}")
             if one.advice:
                 typer.echo(f"   {'':<{width}}  -> {one.advice}")
 

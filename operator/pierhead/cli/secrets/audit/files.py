@@ -76,7 +76,7 @@ def _beside(path: Path, name: str) -> Path:
 def _paths(root: Path, found: Scan) -> Iterator[Path]:
     count = 0
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not _is_cache(name))
         for name in sorted(names):
             path = Path(folder) / name
             if path.is_symlink() or name in _LOCKS or not (path.suffix in _SUFFIXES or _is_dotenv(path)):
@@ -86,6 +86,10 @@ def _paths(root: Path, found: Scan) -> Iterator[Path]:
                 found.warnings.append(f"only the first {MOST_FILES} files were looked at")
                 return
             yield path
+
+
+def _is_cache(name: str) -> bool:
+    return name.startswith(".") and name.endswith("_cache")
 
 
 def _is_dotenv(path: Path) -> bool:

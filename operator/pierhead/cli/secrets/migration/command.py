@@ -16,7 +16,7 @@ import typer
 from pierhead.aws.secretwriter import SecretWriter
 from pierhead.cli import options
 from pierhead.cli.cluster import Cluster, Place, on
-from pierhead.cli.failures import CommandError
+from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import MASK, without
 from pierhead.cli.output import as_yaml, print_table, show
 from pierhead.cli.progress import awaited, is_settled, judged
@@ -92,6 +92,8 @@ def import_(
     """Move a .env file into Secrets Manager, and write the SyncedSecret that takes its place."""
     if not _NAME.fullmatch(name):
         raise CommandError("--name has letters, digits and /_+=.@- only, at most 512")
+    if create and not apply:
+        raise CommandError("--create needs --apply", ExitCode.USAGE)
     chosen = region_of(region)
     found = env_file.read(file)
     wanted = plan.wanted_of(found, name, _FORMS[form])
@@ -129,14 +131,14 @@ async def _import(
             steps = [plan.step_of(secret, await writer.look(secret.name), replace) for secret in wanted]
             if apply and not any(step.refusal for step in steps):
                 for step in steps:
-                    await _write(writer, step, kms_key)
+                    await _put(writer, step, kms_key)
     except ReconcileError as error:
         # AWS may quote what it does not take.
         raise CommandError(without(str(error), values)) from None
     return steps
 
 
-async def _write(writer: SecretWriter, step: Step, kms_key: str | None) -> None:
+async def _put(writer: SecretWriter, step: Step, kms_key: str | None) -> None:
     if step.stored is None:
         await writer.create(step.wanted.name, step.wanted.text, kms_key_id=kms_key)
     elif step.change != "unchanged":
@@ -171,10 +173,7 @@ def _tell(
         "syncedSecret": manifest,
     }
     if filename is not None:
-        try:
-            filename.write_text(as_yaml(manifest))
-        except OSError as error:
-            raise CommandError(f"{filename}: {error.strerror}") from None
+        _write(filename, as_yaml(manifest))
 
     def text() -> None:
         rows = [[key, MASK, change, step.wanted.name] for step in steps for key, change in step.keys.items()]
@@ -189,6 +188,19 @@ def _tell(
             typer.echo("nothing was written: --apply writes", err=True)
 
     show(data, output, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file that is not there yet. Raises CommandError for one that says something else."""
+    try:
+        if not path.exists():
+            path.write_text(text)
+        elif path.read_text() != text:
+            raise CommandError(f"{path} is there and differs: give another file, or move it away")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is there, and is no text") from None
 
 
 def _about_names(name: str, namespace: str | None) -> list[str]:
