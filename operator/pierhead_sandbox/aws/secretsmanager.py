@@ -6,6 +6,7 @@ except AWSPENDING and AWSPREVIOUS. Source: AWS Secrets Manager API reference and
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -38,9 +39,14 @@ class SecretsManager:
         self._moto = moto
         self._faults = faults
         self._bus = bus
+        self._one_at_a_time = threading.RLock()
 
     def __call__(self, call: Call, environ: Json, body: bytes) -> Answer:
-        """Answer one call."""
+        """Answer one call. moto looks through all secrets for one, and fails while another is made."""
+        with self._one_at_a_time:
+            return self._answer(call, environ, body)
+
+    def _answer(self, call: Call, environ: Json, body: bytes) -> Answer:
         if call.operation == "BatchGetSecretValue":
             return self._batch(environ, json.loads(body))
         if call.operation not in _MOVES_LABELS:
