@@ -72,7 +72,7 @@ class Ecr:
 
     def last(self, seconds: float) -> None:
         """From now on passwords last so long, and each is another."""
-        self._tokens = (seconds, itertools.count(1))
+        self._tokens = (seconds, self._tokens[1] if self._tokens else itertools.count(1))
 
     def reset(self) -> None:
         """Forgets all scans, and how long passwords last."""

@@ -121,6 +121,38 @@ async def test_the_next_process_leaves_a_password_that_is_good(
     assert lab.writes(second).count("PATCH secrets") == 1
 
 
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize("write", range(2))
+async def test_a_crash_in_a_renewal_leaves_a_good_password_and_restarts_nothing(
+    lab: Lab, write: int, phase: str
+) -> None:
+    lab.aws.registry_passwords_last(6)
+    await lab.deployment("shop")
+    restart = [{"kind": "Deployment", "name": "shop"}]
+    spec = {"data": data(), "refresh": {"mode": "Once"}, "restart": restart, **PULL}
+    await lab.synced_secret("pull", **spec)
+    first = await lab.operator(**allowed(lab))
+    before = await lab.ready("pull")
+    password = login(await lab.kube.get(SECRETS, "pull", lab.namespace))[1]
+    await first.stop()
+
+    dying = await lab.operator(crash_at=(write, phase), **allowed(lab))
+    await dying.crashed.wait()
+    await dying.stop()
+    lab.aws.registry_passwords_last(3600)
+    await lab.operator(**allowed(lab))
+    await lab.until(
+        SYNCED_SECRETS, "pull", lambda obj: obj["status"]["expiresAt"] > before["status"]["expiresAt"], 90
+    )
+    secret = await lab.kube.get(SECRETS, "pull", lab.namespace)
+    status = (await lab.ready("pull"))["status"]
+
+    assert login(secret)[1] != password
+    assert status["target"]["resourceVersion"] == secret["metadata"]["resourceVersion"]
+    assert status["marker"] == before["status"]["marker"]
+    assert (lab.now(DEPLOYMENTS, "shop") or {})["metadata"]["generation"] == 1
+
+
 async def test_a_password_that_cannot_be_renewed_stays_and_is_told(lab: Lab) -> None:
     lab.aws.registry_passwords_last(6)
     await lab.synced_secret("pull", data=data(), refresh={"interval": "1h"}, **PULL)

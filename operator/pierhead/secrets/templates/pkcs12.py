@@ -14,7 +14,7 @@ from typing import Final
 from pierhead.secrets.templates.budget import Refusal
 
 CPU_SECONDS: Final = 5
-WALL_SECONDS: Final = 60
+WALL_SECONDS: Final = 30
 MEMORY_BYTES: Final = 256 * 1024 * 1024
 """Address space; a bare interpreter with the library takes a sixth of it."""
 
