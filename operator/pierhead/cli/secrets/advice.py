@@ -42,6 +42,7 @@ ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         "RoleNotAssumable": "let the role's trust policy name the one that assumes it",
         "NoPodIdentityAssociation": "associate a role with the ServiceAccount in EKS",
         "ClusterNameMissing": "an administrator has to tell the operator the cluster's name",
+        "KeyNotFound": "annotate the account with eks.amazonaws.com/role-arn, or give spec.aws.roleArn",
         "ReferenceNotFound": "create the ServiceAccount, or correct its name in spec.aws",
         "NoPodOfServiceAccount": "have a Pod run with the ServiceAccount, or use IRSA",
         "DuplicateProperty": "take one of the two away in AWS",

@@ -49,6 +49,7 @@ def explain(obj: Object, around: Around) -> list[Finding]:
         *_lines(obj),
         *_target(obj, around),
         *_restarts(obj),
+        *_passwords(obj, around),
         *_reads(obj, around),
         *_event(around),
     ]
@@ -152,6 +153,17 @@ def _restarts(obj: Object) -> Iterator[Finding]:
             if failed
             else "",
         )
+
+
+def _passwords(obj: Object, around: Around) -> Iterator[Finding]:
+    """When the passwords of registries end."""
+    status = obj.get("status") or {}
+    ends = views.moment(status.get("expiresAt"))
+    if ends is not None:
+        over = ends <= around.now
+        text = f"of a registry {'ended' if over else 'ends'} at {status['expiresAt']}"
+        renewed = "" if over else f", renewed at {status.get('renewAt')}"
+        yield Finding("Password", "bad" if over else "good", text + renewed)
 
 
 def _reads(obj: Object, around: Around) -> Iterator[Finding]:

@@ -127,11 +127,18 @@ def swept(obj: Object) -> bool:
     return bool(((obj.get("spec") or {}).get("refresh") or {}).get("versionSweep"))
 
 
-def _age(moment: Any, now: datetime) -> float | None:
+def moment(text: Any) -> datetime | None:
+    """A time of the status; None where it is none, or has no zone."""
     try:
-        return max(0.0, (now - datetime.fromisoformat(str(moment))).total_seconds())
-    except (TypeError, ValueError):
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
         return None
+    return found if found.tzinfo is not None else None
+
+
+def _age(text: Any, now: datetime) -> float | None:
+    since = moment(text)
+    return max(0.0, (now - since).total_seconds()) if since is not None else None
 
 
 def _rounded(age: float) -> str:

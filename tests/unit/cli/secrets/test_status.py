@@ -166,5 +166,19 @@ def test_what_is_not_looked_at_suspended_stale_or_waiting_is_told() -> None:
     assert {"Suspended", "Outdated"} <= found.keys()
 
 
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ("2026-11-23T18:00:00Z", ("good", "of a registry ends at 2026-11-23T18:00:00Z, renewed at soon", "")),
+        ("2026-11-23T11:00:00Z", ("bad", "of a registry ended at 2026-11-23T11:00:00Z", "")),
+        ("2026-11-23T11:00:00", None),
+        ("never", None),
+        (None, None),
+    ],
+)
+def test_when_a_registrys_password_ends_is_told(ends: str | None, expected: Any) -> None:
+    assert told(synced(expiresAt=ends, renewAt="soon", **TARGET)).get("Password") == expected
+
+
 def test_a_reason_of_a_newer_operator_is_told_without_advice() -> None:
     assert told(synced("False", reason="NewReason", **TARGET))["Ready"] == ("bad", "NewReason: why", "")
