@@ -88,7 +88,7 @@ def test_what_was_found_last_is_read_again() -> None:
         "extracts": [{"find": "x", "found": found}, {"find": "y", "found": [{"name": "/shop/p"}]}]
     }
 
-    assert calls(finding) == {"a": (2 * HOURS, 2 * HOURS)}
+    assert calls(finding, synced("b", DB)) == {"a": (2 * HOURS, 2 * HOURS), "b": (HOURS, HOURS)}
 
 
 def test_a_role_is_not_shared_between_namespaces() -> None:

@@ -6,7 +6,7 @@ the same first and have the same interval. Each secret of a batch counts as a ca
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,7 +76,7 @@ class Estimate:
 def estimates(objects: Sequence[Object], *, cadence: Cadence, prices: Prices) -> list[Estimate]:
     """Each object's calls, among these, while events arrive for those that listen."""
     wanted = [frozenset(_reads(obj)) for obj in objects]
-    turns = [_turn(obj, reads, cadence) for obj, reads in zip(objects, wanted, strict=True)]
+    turns = [_turn(obj, cadence) for obj in objects]
     sharers = Counter(
         (read, turn) for reads, turn in zip(wanted, turns, strict=True) if turn is not None for read in reads
     )
@@ -101,11 +101,15 @@ def estimates(objects: Sequence[Object], *, cadence: Cadence, prices: Prices) ->
     return found
 
 
-def _turn(obj: Object, reads: Iterable[Read], cadence: Cadence) -> tuple[str, float] | None:
-    """What decides when an object is read; None where it is not by itself."""
+def _turn(obj: Object, cadence: Cadence) -> tuple[str, float] | None:
+    """What decides when an object is read, as `secrets.reading.due` has it; None: not by itself."""
     if mode_of(obj) == ONCE or (obj.get("spec") or {}).get("suspend"):
         return None
-    return min((read.name for read in reads), default=""), cadence.seconds_of(obj)
+    sources = _sources(obj.get("spec") or {})
+    names = {str(source[kind]) for source in sources for kind in ("secret", "parameter") if source.get(kind)}
+    metadata = obj["metadata"]
+    # What only finds has a turn of its own.
+    return min(names, default=f"{metadata['namespace']} {metadata['name']}"), cadence.seconds_of(obj)
 
 
 def _price(read: Read, prices: Prices) -> float:
