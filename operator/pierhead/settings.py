@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     batch_settle_seconds: float = Field(default=60, ge=0)
     """How long an ambiguous SubmitJob is looked up by name before it is sent again."""
 
+    batch_definition_retention_seconds: float = Field(default=86400, ge=60)
+    """How long a job definition that pierhead registered is kept once no BatchJob uses it any more. Collected
+    only where `cluster_name` is set, since clusters of one account may share definitions."""
+
     renderer_path: Path = Path("/usr/local/bin/pierhead-renderer")
     """The renderer's program."""
 

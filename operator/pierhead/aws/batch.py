@@ -163,6 +163,17 @@ class BatchClient:
             found += map(_definition, answer["jobDefinitions"])
         return sorted(found, key=lambda definition: definition.revision, reverse=True)
 
+    async def definitions_of(self, prefix: str) -> list[Definition]:
+        """The active revisions of all job definitions whose name begins so: a call for each hundred."""
+        found: list[Definition] = []
+        async for answer in self._pages("describe_job_definitions", status="ACTIVE"):
+            found += map(_definition, answer["jobDefinitions"])
+        return [definition for definition in found if definition.name.startswith(prefix)]
+
+    async def deregister_definition(self, arn: str) -> None:
+        """Deregisters a revision: jobs that were submitted with it go on."""
+        await self._call("deregister_job_definition", jobDefinition=arn)
+
     async def definition(self, name_and_revision: str) -> Definition | None:
         """One revision, in whatever status; None if there is none."""
         answer = await self._call("describe_job_definitions", jobDefinitions=[name_and_revision])

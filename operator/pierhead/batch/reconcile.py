@@ -21,6 +21,7 @@ from pierhead.batch.report import kept_conditions
 from pierhead.batch.situation import Shared, Situation
 from pierhead.batch.state import OPEN_STATES, finished
 from pierhead.batch.steps import run
+from pierhead.batch.submitting.collection import Collector
 from pierhead.batch.submitting.preparation import Preparation
 from pierhead.engine.outcome import Outcome
 from pierhead.engine.reconciler import Wake
@@ -45,18 +46,27 @@ class BatchJobReconciler:
         random: Random | None = None,
     ) -> None:
         clients = BatchClients(sessions, region=settings.aws_region)
+        preparation = Preparation(clients, policy, cluster=settings.cluster_name)
         self._client = client
         self._clock = clock
         self._memories: dict[ObjectKey, Memory] = {}
         self._shared = Shared(
             clients=clients,
-            preparation=Preparation(clients, policy),
+            preparation=preparation,
             records=IndexRecords(client),
             follower=Follower(clients, poll_seconds=settings.batch_poll_seconds, now=clock, random=random),
             alarms=Alarms(),
             settings=settings,
             clock=clock,
             leading_since=clock(),
+        )
+
+        self._collector = Collector(
+            clients,
+            cluster=settings.cluster_name,
+            retention=timedelta(seconds=settings.batch_definition_retention_seconds),
+            now=clock,
+            forget=preparation.forget,
         )
 
     @property
@@ -69,15 +79,18 @@ class BatchJobReconciler:
         self._shared.leading_since = self._clock()
         self._shared.follower.start(wake)
         self._shared.alarms.start(wake)
+        self._collector.start()
 
     async def stop(self) -> None:
         """Ends polls and alarms."""
         self._shared.alarms.stop()
+        await self._collector.stop()
         await self._shared.follower.stop()
 
     def forget(self, key: ObjectKey) -> None:
         """Drops everything about a BatchJob that is gone."""
         self._memories.pop(key, None)
+        self._collector.ended(key)
         self._shared.alarms.set(key, None)
         self._shared.follower.forget(key)
         self._shared.records.forget(key)
@@ -97,7 +110,15 @@ class BatchJobReconciler:
         if memory is None or memory.uid != resource.uid:
             memory = self._memories[resource.key] = Memory(resource.uid)
         spec = RESOURCE.parse(resource.object)
-        return await run(await Situation.load(resource, spec, memory, self._shared))
+        situation = await Situation.load(resource, spec, memory, self._shared)
+        try:
+            outcome = await run(situation)
+        finally:
+            if situation.state.job_definition is not None:
+                self._collector.uses(resource.key, situation.access, situation.state.job_definition)
+        if any(condition.type in {"Complete", "Failed"} for condition in outcome.conditions):
+            self._collector.ended(resource.key)
+        return outcome
 
     async def _retire(self, resource: Resource, ended: datetime) -> Outcome:
         """A finished BatchJob: nothing is left to do but to delete it when its time is over."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pierhead.aws.access import assumed
+from pierhead.aws.access import Access, assumed
 from pierhead.aws.batch import BatchClient, BatchClients
 from pierhead.aws.session import OPERATOR
 from pierhead.batch.alarms import Alarms
 from pierhead.batch.decide import Facts
-from pierhead.batch.following.follow import Access, Follower
+from pierhead.batch.following.follow import Follower
 from pierhead.batch.following.jobs import FailedChild, Glimpse, Seen
 from pierhead.batch.following.poller import Followed
 from pierhead.batch.ledgers.indexes import IndexSet
@@ -275,4 +275,4 @@ def _access(spec: BatchJobSpec, namespace: str, settings: Settings) -> Access:
     aws = spec.aws
     region = (aws.region if aws else None) or settings.aws_region
     identity = OPERATOR if aws is None else assumed(aws, namespace, cluster=settings.cluster_name)
-    return Access(region, identity)
+    return Access(identity, region)

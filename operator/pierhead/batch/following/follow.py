@@ -9,21 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
+from pierhead.aws.access import Access
 from pierhead.aws.batch import BatchClients
-from pierhead.aws.session import AwsIdentity
 from pierhead.batch.following.jobs import Glimpse, Seen
 from pierhead.batch.following.poller import Followed, Poller
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where a queue is and as whom it is used."""
-
-    region: str
-    identity: AwsIdentity
 
 
 @dataclass(slots=True)

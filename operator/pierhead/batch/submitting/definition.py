@@ -38,6 +38,8 @@ DIGEST_TAG = f"{GROUP}/content"
 NAMESPACE_TAG = f"{GROUP}/namespace"
 NAME_TAG = f"{GROUP}/name"
 UID_TAG = f"{GROUP}/uid"
+CLUSTER_TAG = f"{GROUP}/cluster"
+"""Whose a definition is, among the clusters of an account; without a name of the cluster nobody's."""
 
 _DEFAULT_RULES = (
     {"action": "RETRY", "onStatusReason": "Host EC2*"},
@@ -45,7 +47,7 @@ _DEFAULT_RULES = (
 )
 
 
-def definition_request(container: Container, namespace: str) -> dict[str, Any]:
+def definition_request(container: Container, namespace: str, cluster: str = "") -> dict[str, Any]:
     """The RegisterJobDefinition request of a template.
 
     Raises Invalid when it is over Batch's limit.
@@ -56,7 +58,12 @@ def definition_request(container: Container, namespace: str) -> dict[str, Any]:
     request = {
         "jobDefinitionName": f"pierhead-{namespace}-{digest[:20]}",
         **content,
-        "tags": {MANAGED_BY_TAG: "pierhead", DIGEST_TAG: digest, NAMESPACE_TAG: namespace},
+        "tags": {
+            MANAGED_BY_TAG: "pierhead",
+            DIGEST_TAG: digest,
+            NAMESPACE_TAG: namespace,
+            **({CLUSTER_TAG: cluster} if cluster else {}),
+        },
     }
     _refuse_above(DEFINITION_LIMIT, request, "a job definition")
     return request

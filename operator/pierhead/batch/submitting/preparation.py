@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pierhead.aws.access import Access
 from pierhead.aws.batch import BatchClient, BatchClients
 from pierhead.aws.errors import BadRequest
 from pierhead.aws.policy import Policy, Power
-from pierhead.batch.following.follow import Access
 from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.model.template import Container
 from pierhead.batch.submitting.definition import DIGEST_TAG, definition_request
@@ -29,8 +29,14 @@ class Preparation:
     """Checks and prepares, for all BatchJobs."""
 
     def __init__(
-        self, clients: BatchClients, policy: Policy, *, clock: Callable[[], float] = time.monotonic
+        self,
+        clients: BatchClients,
+        policy: Policy,
+        *,
+        cluster: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._cluster = cluster
         self._clients = clients
         self._policy = policy
         self._clock = clock
@@ -68,6 +74,11 @@ class Preparation:
     def doubt(self, access: Access, queue: str, definition: str | None) -> None:
         """Forgets that these were usable: AWS has refused a job."""
         self._queues.pop((access, queue), None)
+        if definition is not None:
+            self.forget(access, definition)
+
+    def forget(self, access: Access, definition: str) -> None:
+        """Forgets a definition, an ARN that is no longer active."""
         self._definitions = {
             key: arn for key, arn in self._definitions.items() if key[0] != access or arn != definition
         }
@@ -108,7 +119,7 @@ class Preparation:
         self, client: BatchClient, access: Access, container: Container, namespace: str
     ) -> str:
         """The definition of equal content: one known, one found, or a new one."""
-        request = definition_request(container, namespace)
+        request = definition_request(container, namespace, self._cluster)
         key = (access, request["jobDefinitionName"])
         # One registers, the others wait: two at once would make two revisions.
         async with self._locks[key]:
