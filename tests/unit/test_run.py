@@ -86,7 +86,7 @@ door.main()
 del sys.modules["pierhead.run"]
 for name in ("run", "apps.assembly", "secrets.reconcile", "batch.reconcile"):
     importlib.import_module(f"pierhead.{name}")
-print([name for name in ("typer", "prompt_toolkit", "rich", "kubernetes") if sys.modules.get(name)])
+print([name for name in ("typer", "prompt_toolkit", "rich", "kubernetes", "re2") if sys.modules.get(name)])
 """
     ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert ended.stdout.strip() == "[]"

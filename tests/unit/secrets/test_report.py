@@ -10,8 +10,11 @@ from pierhead.secrets import report
 from pierhead.secrets.decide import Decision, decide
 from pierhead.secrets.model import SyncedSecretStatus
 from pierhead.secrets.model.limits import (
+    FIND_LIMIT,
+    FOUND_NAME_LENGTH,
     MESSAGE_LIMIT,
     MOST_EXTRACTS,
+    MOST_FOUND,
     MOST_KEYS,
     MOST_RESTARTS,
     RESTART_MESSAGE_LIMIT,
@@ -165,10 +168,11 @@ def test_suspension_keeps_what_was_true() -> None:
     ]
 
 
-def test_the_largest_status_is_below_64_kib() -> None:
+@pytest.mark.parametrize("keys", [0, 50, MOST_KEYS - 4, MOST_KEYS])
+def test_the_largest_status_is_below_64_kib(keys: int) -> None:
     long = Fault("PropertyNotFound", "x" * 1000, absent=True)
     spec = spec_of(
-        data=[entry(f"{index:03}{'k' * 250}") for index in range(MOST_KEYS)],
+        data=[entry(f"{index:03}{'k' * 250}") for index in range(keys)],
         dataFrom=[extract("e" * 512) for _ in range(MOST_EXTRACTS)],
     )
     sources = [
@@ -176,21 +180,32 @@ def test_the_largest_status_is_below_64_kib() -> None:
         for index, line in enumerate(spec.data or ())
     ]
     sources += [
-        Source(f"spec.dataFrom[{index}]", "e" * 512, (), fault=long) for index in range(MOST_EXTRACTS)
+        Source(f"spec.dataFrom[{index}]", "e" * 512, (), fault=long) for index in range(MOST_EXTRACTS - 1)
+    ]
+    sources.append(Source("spec.dataFrom[9]", "f" * FIND_LIMIT, (), kind="find", fault=long))
+    found = [
+        {
+            "name": f"{index:03}{'n' * (FOUND_NAME_LENGTH - 3)}",
+            "versionId": "v" * 36,
+            "reason": "SecretNotFound",
+        }
+        for index in range(MOST_FOUND - keys)
     ]
     stored = status_of(
         "m" * 32,
         live=LIVE,
         keys=[{"key": line.key, "versionId": "v" * 64} for line in spec.data or ()],
-        extracts=[{"secret": "e" * 512, "versionId": "v" * 64}],
+        extracts=[
+            {"secret": "e" * 512, "versionId": "v" * 64},
+            {"find": "f" * FIND_LIMIT, "found": found},
+        ],
     )
     restart = restart_of("n" * 63, "Failed", message="x" * RESTART_MESSAGE_LIMIT, generation=1)
     stored = stored.model_copy(update={"restarts": [restart] * MOST_RESTARTS})
     status = report.left(stored, sources)
     conditions = report.conditions(status, Fault("PropertyNotFound", "m" * 5000), "")
 
-    assert status.keys is not None
-    assert len(status.keys[0].message or "") == MESSAGE_LIMIT
+    assert all(len(one.message or "") == MESSAGE_LIMIT for one in status.keys or ())
     size = len(json.dumps(report.fields(status))) + sum(len(one.message) + 200 for one in conditions)
     assert size < 64 * 1024
 

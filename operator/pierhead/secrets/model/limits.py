@@ -9,11 +9,12 @@ MESSAGE_LIMIT = 120
 """Characters of one key's message in the status."""
 
 MOST_TAGS = 10
-MOST_FOUND = 100
-"""Secrets and parameters that all of `find` may find."""
+MOST_FOUND = MOST_KEYS
+"""Secrets and parameters that all of `find` may find, less one for each entry of `data`: the status has a
+line for each."""
 
-FOUND_NAMES_LIMIT = 8000
-"""Characters of all their names: the status has to hold them."""
+FOUND_NAME_LENGTH = 80
+"""Characters of their names on average."""
 
 FIND_LIMIT = 200
 """Characters of the criteria of one `find` in the status."""

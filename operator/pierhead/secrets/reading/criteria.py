@@ -12,7 +12,7 @@ from pierhead.aws.secretlists import Criteria, ListedSecret
 from pierhead.engine.properties import Fault
 from pierhead.model.patterns import compiled
 from pierhead.secrets.model.finding import FindSource
-from pierhead.secrets.model.limits import FIND_LIMIT, FOUND_NAMES_LIMIT, MOST_FOUND
+from pierhead.secrets.model.limits import FIND_LIMIT, FOUND_NAME_LENGTH, MOST_FOUND
 
 WORK_LIMIT: Final = 50_000_000
 """Characters of names times size of a pattern's program: some 100 ms of matching at worst."""
@@ -54,13 +54,14 @@ def has_tags(find: FindSource, secret: ListedSecret) -> bool:
     return all(secret.tags.get(key) == value for key, value in (find.tags or {}).items())
 
 
-def too_much(names: Sequence[str], already: Sequence[str]) -> Fault | None:
-    """Why these names are too many, beside those that lines before have found."""
-    if len(names) + len(already) > MOST_FOUND:
-        return Fault("TooMuchFound", f"finds {len(names)}; {MOST_FOUND} in all are the most: narrow it")
-    length = sum(map(len, (*names, *already)))
-    if length > FOUND_NAMES_LIMIT:
-        text = f"the names that are found have {length} characters; {FOUND_NAMES_LIMIT} in all are the most"
+def too_much(names: Sequence[str], already: Sequence[str], *, entries: int) -> Fault | None:
+    """Why these names are too many, beside those of lines before and so many entries of `spec.data`."""
+    most = MOST_FOUND - entries
+    if len(names) + len(already) > most:
+        return Fault("TooMuchFound", f"finds {len(names)}; {most} in all are the most: narrow it")
+    length, longest = sum(map(len, (*names, *already))), most * FOUND_NAME_LENGTH
+    if length > longest:
+        text = f"the names that are found have {length} characters; {longest} in all are the most"
         return Fault("TooMuchFound", text)
     return None
 

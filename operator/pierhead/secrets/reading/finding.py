@@ -49,7 +49,7 @@ async def find_all(
                 raise
             found = Found(fault=_refused(error, entry.find))
         names = sorted({*found.names, *found.unknown, *found.gone})
-        problem = found.fault or too_much(names, already)
+        problem = found.fault or too_much(names, already, entries=len(spec.data or ()))
         already += names
         finds[f"spec.dataFrom[{index}]"] = replace(found, before=before, fault=problem)
     return finds

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pierhead.aws.secretlists import Criteria, ListedSecret
 from pierhead.engine.properties import Fault
 from pierhead.secrets.model.finding import FindSource
-from pierhead.secrets.model.limits import FIND_LIMIT, FOUND_NAMES_LIMIT, MOST_FOUND
+from pierhead.secrets.model.limits import FIND_LIMIT, FOUND_NAME_LENGTH, MOST_FOUND
 from pierhead.secrets.reading.criteria import described, has_tags, names_that_match, narrowed, too_much
 
 
@@ -83,9 +83,14 @@ def test_what_takes_too_long_is_a_fault() -> None:
 def test_what_is_found_is_bounded_over_all_lines() -> None:
     names = [f"n{number}" for number in range(MOST_FOUND)]
 
-    assert too_much(names, []) is None
-    for names_found, already in ((names, ["one"]), (["x" * FOUND_NAMES_LIMIT], ["one"])):
-        fault = too_much(names_found, already)
+    assert too_much(names, [], entries=0) is None
+    for names_found, already, entries in (
+        (names, ["one"], 0),
+        (names, [], 1),
+        (["x" * FOUND_NAME_LENGTH * MOST_FOUND], ["one"], 0),
+        (["x" * FOUND_NAME_LENGTH], ["one"], MOST_FOUND - 1),
+    ):
+        fault = too_much(names_found, already, entries=entries)
         assert fault is not None
         assert fault.reason == "TooMuchFound"
 
