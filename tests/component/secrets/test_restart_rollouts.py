@@ -182,7 +182,7 @@ async def test_a_workload_that_is_scaled_meanwhile_keeps_its_scale_and_is_restar
 
     assert live is not None
     assert live["spec"]["replicas"] == 2
-    assert moments == ["before", "before", "after"]
+    assert moments.count("before") > moments.count("after") == 1
     assert live["metadata"]["generation"] == 3
 
 

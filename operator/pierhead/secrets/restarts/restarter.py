@@ -227,21 +227,36 @@ class Restarter:
     async def _carry_out(
         self, resource: Resource, workload: WorkloadKey, one: RestartStatus, times: list[float]
     ) -> RestartStatus | None:
-        rolls_out, under_way = workload.kind != CRON_JOBS.kind, self._slots.taken(workload)
-        if rolls_out and not self._slots.take(workload, one.since, repairs=bool(one.despite_failure)):
-            return _waiting(
-                one,
-                f"waits for its turn: at most {self._settings.restarts_at_once_per_namespace} rollouts are "
-                f"started in a namespace and {self._settings.restarts_at_once} in all",
-            )
-        try:
-            async with self._locks.setdefault(workload, asyncio.Lock()):
+        rolls_out = workload.kind != CRON_JOBS.kind
+        lock = self._locks.setdefault(workload, asyncio.Lock())
+        async with lock:
+            under_way = self._slots.taken(workload)
+            if rolls_out and not self._slots.take(workload, one.since, repairs=bool(one.despite_failure)):
+                return _waiting(
+                    one,
+                    f"waits for its turn: at most {self._settings.restarts_at_once_per_namespace} rollouts "
+                    f"are started in a namespace and {self._settings.restarts_at_once} in all",
+                )
+            try:
                 done = await restart(
                     self._client, workload, resource.key.name, self._claims.markers(workload)
                 )
-        except ReconcileError as error:
-            done = Restarted("Refused", message=f"could not be restarted yet: {error.reason}")
-            times.append(RETRY_SECONDS)
+            except ReconcileError as error:
+                done = Restarted("Refused", message=f"could not be restarted yet: {error.reason}")
+                times.append(RETRY_SECONDS)
+        return await self._follow(resource, workload, one, done, times, under_way=under_way)
+
+    async def _follow(
+        self,
+        resource: Resource,
+        workload: WorkloadKey,
+        one: RestartStatus,
+        done: Restarted,
+        times: list[float],
+        *,
+        under_way: bool,
+    ) -> RestartStatus | None:
+        """What becomes of a restart that was tried; `under_way`: whether it took no slot of its own."""
         if done.end in {"Refused", "Paused"}:
             if not under_way:
                 self._slots.release(workload)
@@ -254,7 +269,7 @@ class Restarter:
             _log.info("workload restarted", object=str(resource.key), workload=str(workload))
             self._rollouts[workload] = Rollout.begun(self._clock())
             self._wake_holders(workload, but=resource.key)
-        if not rolls_out:
+        if workload.kind == CRON_JOBS.kind:
             return None
         self._versions[workload] = int(done.object["metadata"]["resourceVersion"])
         moved = one.model_copy(update={"phase": ROLLING_OUT, "message": None, "despite_failure": None})
@@ -332,6 +347,10 @@ class Restarter:
         rollout = self._rollouts.get(workload)
         if live is not None and rollout is not None:
             rollout.note(live, self._clock())
+        lock = self._locks.get(workload)
+        if lock is not None and lock.locked():
+            # What is told may be older than the rollout that is begun at this moment.
+            return
         if health.status is not HealthStatus.IN_PROGRESS and self._slots.taken(workload):
             self._slots.release(workload)
 
