@@ -76,7 +76,7 @@ async def test_a_pull_secret_needs_no_secret_and_all_share_one_password(lab: Lab
 async def test_a_password_is_renewed_before_it_ends_and_restarts_nothing(
     lab: Lab, refresh: dict[str, str]
 ) -> None:
-    lab.aws.registry_passwords_last(9)
+    lab.aws.registry_passwords_last(4.5)
     await lab.deployment("shop")
     restart = [{"kind": "Deployment", "name": "shop"}]
     await lab.synced_secret("pull", data=data(), refresh=refresh, restart=restart, **PULL)
@@ -126,7 +126,7 @@ async def test_the_next_process_leaves_a_password_that_is_good(
 async def test_a_crash_in_a_renewal_leaves_a_good_password_and_restarts_nothing(
     lab: Lab, write: int, phase: str
 ) -> None:
-    lab.aws.registry_passwords_last(6)
+    lab.aws.registry_passwords_last(4.5)
     await lab.deployment("shop")
     restart = [{"kind": "Deployment", "name": "shop"}]
     spec = {"data": data(), "refresh": {"mode": "Once"}, "restart": restart, **PULL}
@@ -154,7 +154,7 @@ async def test_a_crash_in_a_renewal_leaves_a_good_password_and_restarts_nothing(
 
 
 async def test_a_password_that_cannot_be_renewed_stays_and_is_told(lab: Lab) -> None:
-    lab.aws.registry_passwords_last(6)
+    lab.aws.registry_passwords_last(4.5)
     await lab.synced_secret("pull", data=data(), refresh={"interval": "1h"}, **PULL)
     await lab.operator(**allowed(lab))
     await lab.ready("pull")
