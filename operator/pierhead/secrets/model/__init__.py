@@ -11,7 +11,7 @@ RESOURCE: CustomResource[SyncedSecretSpec] = CustomResource(
     plural="syncedsecrets",
     # Not `ss`: Argo, StatefulSets and the Secrets Store have all been called that.
     short_names=("synced",),
-    description="Keeps a Kubernetes Secret equal to values in AWS Secrets Manager.",
+    description="Keeps a Kubernetes Secret equal to values in AWS Secrets Manager and Parameter Store.",
     spec=SyncedSecretSpec,
     status=SyncedSecretStatus,
     columns=(
