@@ -126,6 +126,11 @@ class SyncedSecretReconciler:
             self._due.add(key, since)
             wake(key)
 
+        def come_first(key: ObjectKey, since: float) -> None:
+            # Before those that a poll has brought: what an event tells of is news.
+            come_due(key, since)
+            self._due.hurry(key)
+
         def look(key: ObjectKey) -> None:
             if not self._sweeps.take(key):
                 come_due(key)
@@ -135,7 +140,7 @@ class SyncedSecretReconciler:
         self._stranded.start(come_due)
         self._restarter.start(wake)
         await self._targets.start(wake)
-        self._events.start(come_due)
+        self._events.start(come_first)
 
     async def stop(self) -> None:
         """Ends watches and reads."""

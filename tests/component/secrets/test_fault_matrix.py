@@ -85,7 +85,7 @@ SECRET_ROWS = {
         fault(
             lambda lab: Fault(
                 service="secretsmanager",
-                operation="BatchGetSecretValue",
+                operation="GetSecretValue",
                 resource=lab.aws_name(BAD),
                 code="InternalServiceError",
             )

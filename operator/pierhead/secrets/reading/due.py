@@ -45,6 +45,10 @@ class Due:
         for name in self._names.get(key, ()):
             self._by_name.setdefault(name, set()).add(key)
 
+    def hurry(self, key: ObjectKey) -> None:
+        """The object, which was woken, goes next among those of its priority."""
+        self._hurry(key)
+
     def begin(self, key: ObjectKey) -> float:
         """A pass over the object begins; the moment since which it is due."""
         if key not in self._since:
