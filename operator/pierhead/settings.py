@@ -126,6 +126,10 @@ class Settings(BaseSettings):
     batch_poll_seconds: float = Field(default=15, ge=0.2)
     """Time between looks at the running jobs of a queue."""
 
+    batch_events_queue_url: str = ""
+    """URL of an SQS queue that EventBridge puts Batch's events into: the end of a job is noticed at once, and
+    not at the next poll."""
+
     batch_settle_seconds: float = Field(default=60, ge=0)
     """How long an ambiguous SubmitJob is looked up by name before it is sent again."""
 

@@ -4,14 +4,18 @@ Invariant: a finished BatchJob costs no call to AWS; the finalizer is there befo
 goes only when every job is seen to have ended.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from pierhead.aws.batch import BatchClients
+from pierhead.aws.events import AwsEvent
 from pierhead.aws.policy import Policy
+from pierhead.aws.queues import EventQueue, region_of
 from pierhead.aws.session import AwsSessions
 from pierhead.batch.alarms import Alarms
+from pierhead.batch.following.events import hinted
 from pierhead.batch.following.follow import Follower
 from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.memory import Memory
@@ -69,6 +73,18 @@ class BatchJobReconciler:
             forget=preparation.forget,
         )
 
+        self._events: EventQueue | None = None
+        self._listening: asyncio.Task[None] | None = None
+        url = settings.batch_events_queue_url
+        if url:
+            client_of_queue = sessions.client("sqs", region=region_of(url))
+            self._events = EventQueue(
+                client_of_queue,
+                url,
+                self._hint,
+                random=random or Random(),  # noqa: S311 (spreads tries)
+            )
+
     @property
     def kind(self) -> Kind:
         """BatchJob."""
@@ -80,11 +96,16 @@ class BatchJobReconciler:
         self._shared.follower.start(wake)
         self._shared.alarms.start(wake)
         self._collector.start()
+        if self._events is not None:
+            self._listening = asyncio.create_task(self._events.run(), name="batch-events")
 
     async def stop(self) -> None:
         """Ends polls and alarms."""
         self._shared.alarms.stop()
         await self._collector.stop()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
         await self._shared.follower.stop()
 
     def forget(self, key: ObjectKey) -> None:
@@ -119,6 +140,11 @@ class BatchJobReconciler:
         if any(condition.type in {"Complete", "Failed"} for condition in outcome.conditions):
             self._collector.ended(resource.key)
         return outcome
+
+    def _hint(self, event: AwsEvent) -> None:
+        job_id = hinted(event)
+        if job_id is not None:
+            self._shared.follower.hint(job_id)
 
     async def _retire(self, resource: Resource, ended: datetime) -> Outcome:
         """A finished BatchJob: nothing is left to do but to delete it when its time is over."""

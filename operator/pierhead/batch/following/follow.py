@@ -74,6 +74,11 @@ class Follower:
         if access is not None:
             self.follow(key, access, {})
 
+    def hint(self, job_id: str) -> None:
+        """Something may have happened to a job, wherever it is."""
+        for running in self._running.values():
+            running.poller.hint(job_id)
+
     def seen(self, key: ObjectKey, access: Access) -> Mapping[str, Seen]:
         """A BatchJob's jobs as they were last seen, by id."""
         running = self._running.get(access)

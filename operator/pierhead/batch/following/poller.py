@@ -21,7 +21,7 @@ from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
 
 URGENT_SECONDS = 0.1
-"""How long a first look waits for others that are due with it."""
+"""How long a first look, or one that an event asks for, waits for others that are due with it."""
 
 _SLOWEST = 8
 
@@ -60,7 +60,8 @@ class Poller:
         self._jobs: dict[ObjectKey, dict[str, Followed]] = {}
         self._seen: dict[Reference, Seen] = {}
         self._glimpses = Glimpses(client)
-        self._unseen = asyncio.Event()
+        self._hinted: set[str] = set()
+        self._urgent = asyncio.Event()
         self._failures = 0
 
     @property
@@ -86,13 +87,19 @@ class Poller:
         if jobs:
             self._jobs[key] = dict(jobs)
         if any((key, job_id) not in self._seen for job_id in jobs):
-            self._unseen.set()
+            self._urgent.set()
 
     def add(self, key: ObjectKey, jobs: Mapping[str, Followed]) -> None:
         """Follows in addition jobs that were accepted just now."""
         for job_id, job in jobs.items():
             self._jobs.setdefault(key, {})[job_id] = job
             self._seen[key, job_id] = just_submitted(job.size)
+
+    def hint(self, job_id: str) -> None:
+        """Something may have happened to a job: if it is one of these it is looked at soon."""
+        if any(job_id in jobs for jobs in self._jobs.values()):
+            self._hinted.add(job_id)
+            self._urgent.set()
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -101,7 +108,8 @@ class Poller:
             every = [(key, job_id) for key, jobs in self._jobs.items() for job_id in jobs]
             try:
                 if urgent:
-                    await self._look([job for job in every if job not in self._seen])
+                    hinted, self._hinted = self._hinted, set()
+                    await self._look([job for job in every if job not in self._seen or job[1] in hinted])
                 else:
                     await self._look(every)
                     await self._glimpse()
@@ -114,20 +122,20 @@ class Poller:
                 self._recovered()
 
     async def _wait(self) -> bool:
-        """Until the next look; True when it is one at jobs never seen."""
+        """Until the next look; True when it is one at jobs never seen, or that events tell of."""
         slower = min(2**self._failures, _SLOWEST)
         delay = self._poll_seconds * slower * self._random.uniform(0.9, 1.1)
         if self._failures:
             # What has never been seen is no reason to hurry while nothing can be seen.
             await asyncio.sleep(delay)
-            self._unseen.clear()
+            self._urgent.clear()
             return False
         try:
-            await asyncio.wait_for(self._unseen.wait(), delay)
+            await asyncio.wait_for(self._urgent.wait(), delay)
         except TimeoutError:
             return False
         await asyncio.sleep(min(URGENT_SECONDS, self._poll_seconds))
-        self._unseen.clear()
+        self._urgent.clear()
         return True
 
     async def _look(self, references: Sequence[Reference]) -> None:
