@@ -69,3 +69,9 @@ async def test_the_benchmark_of_an_hour_of_rest_finds_only_the_poll() -> None:
     assert figures["api_writes"] == 0
     assert (figures["secrets_read"], figures["most_reads_of_one_secret"]) == (3, 1)
     assert figures["aws_calls"] <= 3
+
+
+async def test_the_benchmark_of_rotations_reads_each_of_them_once_at_most() -> None:
+    figures = await figures_of("rotate_secrets", 3, "--rate", "5")
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"]
+    assert 0 < figures["reads_per_rotation"] <= 1

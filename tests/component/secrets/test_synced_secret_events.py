@@ -206,11 +206,12 @@ async def test_a_message_stays_while_aws_is_away(lab, queue):
     await queue.until_empty()
 
 
-async def test_a_message_stays_until_the_status_is_written(lab, queue):
+@pytest.mark.parametrize("write", [2, 3], ids=["before the Secret", "before the status"])
+async def test_a_message_stays_until_the_status_is_written(lab, queue, write):
     lab.secret("db", "old")
     await lab.synced_secret("one", data=lab.data(("PASSWORD", "db")))
-    # Secret, status, and after the rotation the Secret; it dies before the status.
-    first = await listening(lab, queue, crash_at=(3, "before"))
+    # The first two writes are those of the start.
+    first = await listening(lab, queue, crash_at=(write, "before"))
     await lab.ready("one")
     await queue.until_empty()
     lab.secret("db", "new")
