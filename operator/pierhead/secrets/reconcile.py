@@ -34,14 +34,13 @@ from pierhead.secrets.memory import Memory, reconcile_at
 from pierhead.secrets.model import RESOURCE, SyncedSecretSpec, SyncedSecretStatus
 from pierhead.secrets.reading.allowed import Allowed, check
 from pierhead.secrets.reading.due import Due
-from pierhead.secrets.reading.fetch import all_gone, fetch
+from pierhead.secrets.reading.fetch import all_gone, collected, fetch
 from pierhead.secrets.reading.finding import find_all
 from pierhead.secrets.reading.found import to_read
 from pierhead.secrets.reading.identity import Identities
 from pierhead.secrets.reading.readers import Readers
 from pierhead.secrets.reading.references import references
 from pierhead.secrets.reading.registries import RegistryReader
-from pierhead.secrets.reading.sources import collect
 from pierhead.secrets.reading.stranded import Stranded
 from pierhead.secrets.reading.sweeps import Sweeps
 from pierhead.secrets.refresh import interval_of
@@ -258,7 +257,7 @@ class SyncedSecretReconciler:
             answers = await fetch(self._readers, who, wanted, not_before=since)
         self._due.served(resource.key)
         look.saw(answers)
-        sources = collect(spec, answers, finds)
+        sources = await collected(spec, answers, finds)
         gone = may_be_gone(spec, sources) and await all_gone(self._readers, who, sources)
         decision = decide(
             spec, sources, live=live, stored=stored, gone=gone, renew=is_due(stored, self._now())

@@ -15,7 +15,7 @@ from pierhead.secrets.model.finding import FindSource
 from pierhead.secrets.model.limits import FIND_LIMIT, FOUND_NAME_LENGTH, MOST_FOUND
 
 WORK_LIMIT: Final = 50_000_000
-"""Characters of names times size of a pattern's program: some 100 ms of matching at worst."""
+"""Characters of names times size of a pattern's program: a second of matching at worst."""
 
 # Source: Secrets Manager API reference, `Filter`. A `!` in front would turn it round.
 _FILTER: Final = re.compile(r"[a-zA-Z0-9 :_@/+=.-]{1,512}", re.ASCII)

@@ -13,9 +13,11 @@ from pierhead.aws.errors import AwsError, NotFound
 from pierhead.aws.parameters import without_selector
 from pierhead.aws.secretsmanager import MarkedForDeletion
 from pierhead.engine.properties import Fault
+from pierhead.secrets.model import SyncedSecretSpec
+from pierhead.secrets.reading.found import Finds
 from pierhead.secrets.reading.readers import Readers, version_of
-from pierhead.secrets.reading.references import Reference, Version
-from pierhead.secrets.reading.sources import Source, SourceKind
+from pierhead.secrets.reading.references import Answers, Reference, Version
+from pierhead.secrets.reading.sources import Source, SourceKind, collect
 
 
 async def fetch(
@@ -28,6 +30,13 @@ async def fetch(
     wanted = list(wanted)
     answers = await asyncio.gather(*(_fetch(readers, who, reference, not_before) for reference in wanted))
     return dict(zip(wanted, answers, strict=True))
+
+
+async def collected(spec: SyncedSecretSpec, answers: Answers, finds: Finds) -> tuple[Source, ...]:
+    """`collect`, off the event loop where there are patterns: names may be many."""
+    if not any(entry.rewrite for entry in spec.data_from or ()):
+        return collect(spec, answers, finds)
+    return await asyncio.to_thread(collect, spec, answers, finds)
 
 
 async def all_gone(readers: Readers, who: Access, sources: Iterable[Source]) -> bool:

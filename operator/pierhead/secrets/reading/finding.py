@@ -4,7 +4,8 @@ Invariants: a name that the namespace may not read is not found; what was found 
 is looked at by name, as a list proves nothing about what it lacks; a failure that passes is raised.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pierhead.aws.access import Access
@@ -71,7 +72,7 @@ async def _secrets(
         text = f"the list of secrets is longer than {PAGE_SIZE * PAGES}; a namePrefix makes it shorter"
         return Found(fault=Fault("TooMuchFound", text))
     secrets = {one.name: one for one in listed.secrets if allowed("secret", one.name, one.arn)}
-    fitting = names_that_match(find, secrets.keys() | before.keys())
+    fitting = await _matching(find, secrets.keys() | before.keys())
     if isinstance(fitting, Fault):
         return Found(fault=fitting)
     names = [name for name in fitting if name in secrets and has_tags(find, secrets[name])]
@@ -109,7 +110,7 @@ async def _parameters(
         text = f"below the path are more than {PARAMETERS_A_PAGE * PARAMETER_PAGES} parameters"
         return Found(fault=Fault("TooMuchFound", text))
     versions = {one.name: version_of(one) for one in below.parameters if allowed("parameter", one.name)}
-    fitting = names_that_match(find, versions.keys() | before.keys())
+    fitting = await _matching(find, versions.keys() | before.keys())
     if isinstance(fitting, Fault):
         return Found(fault=fitting)
     gone, unknown = set(), set()
@@ -127,6 +128,13 @@ async def _parameters(
     names = tuple(name for name in fitting if name in versions)
     answers = {Reference(name, kind="parameter"): versions[name] for name in names}
     return Found(names, frozenset(gone), frozenset(unknown), answers=answers)
+
+
+async def _matching(find: FindSource, names: Collection[str]) -> list[str] | Fault:
+    """The names that match, off the event loop where there is a pattern: a list may be long."""
+    if find.name_regexp is None:
+        return names_that_match(find, names)
+    return await asyncio.to_thread(names_that_match, find, names)
 
 
 def _refused(error: AwsError, find: FindSource) -> Fault:

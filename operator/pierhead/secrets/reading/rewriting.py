@@ -15,8 +15,8 @@ from pierhead.secrets.model.rewriting import Rewrite
 NAME_LIMIT: Final = 1024
 """Characters of a name, before, between and after the steps."""
 
-WORK_LIMIT: Final = 20_000_000
-"""Characters times size of a pattern's program, for one step: some 30 ms of matching at worst."""
+WORK_LIMIT: Final = 5_000_000
+"""Characters times size of a pattern's program, for one step: a tenth of a second of matching at worst."""
 
 KEY_RULE: Final = "keys have letters, digits, -, _ and . only, at most 253"
 
