@@ -62,13 +62,25 @@ async def test_a_value_is_in_the_secret_and_nowhere_else(lab: Lab, canary: Canar
         extract = {"secret": lab.aws_name(f"extract-{number}"), "format": file_format}
         names.append(f"extract-{number}")
         await lab.synced_secret(names[-1], data=lab.data(("K", "good")), dataFrom=[{"extract": extract}])
-    for name, target in (("tls", {"type": "kubernetes.io/tls"}), ("theirs", {}), ("denied", {})):
+    targets = {"tls": {"type": "kubernetes.io/tls"}, "token": {"adopt": True}, "theirs": {}, "denied": {}}
+    for name, target in targets.items():
+        if name == "token":
+            # The API server is given this one, and refuses it.
+            account = {"annotations": {"kubernetes.io/service-account.name": "default"}}
+            token = {"metadata": {"name": name, "namespace": lab.namespace, **account}}
+            kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"}
+            await lab.kube.create(SECRETS, {**kind, **token})
         if name == "theirs":
             theirs = {"metadata": {"name": "theirs", "namespace": lab.namespace}, "stringData": {"K": CANARY}}
             await lab.kube.create(SECRETS, {"apiVersion": "v1", "kind": "Secret", **theirs})
         names.append(name)
         secret = "denied" if name == "denied" else "good"
         await lab.synced_secret(name, data=lab.data(("K", secret)), target=target)
+    names += ["encoded", "found"]
+    found = {"find": {"namePrefix": f"{lab.namespace}/goo"}, "decode": "Base64"}
+    await lab.synced_secret("found", dataFrom=[found])
+    encoded = {"secret": lab.aws_name("good"), "decode": "Base64"}
+    await lab.synced_secret("encoded", data=[{"key": "K", "from": encoded}])
     await lab.operator()
     for name in names:
         await lab.until(SYNCED_SECRETS, name, lambda obj: obj.get("status"), within=30)
@@ -81,7 +93,8 @@ async def test_a_value_is_in_the_secret_and_nowhere_else(lab: Lab, canary: Canar
 
     assert canary.log.getvalue()
     reasons = {(lab.now(SYNCED_SECRETS, name) or {})["status"]["conditions"][0]["reason"] for name in names}
-    assert {"Synced", "NotJSON", "PropertyNotFound", "NotText", "TargetRefused", "TargetNotOwned"} <= reasons
+    assert {"Synced", "NotJSON", "PropertyNotFound", "NotText", "NotBase64"} <= reasons
+    assert {"TargetRefused", "MissingKey", "TargetNotOwned"} <= reasons
 
 
 @pytest.mark.parametrize("name", ["_single", "_many", "_checked"])
