@@ -6,6 +6,7 @@ import pytest
 
 from pierhead.kube.resources import CRON_JOBS, DEPLOYMENTS, PODS, STATEFUL_SETS, SYNCED_SECRETS
 from pierhead.kube.transport import Call
+from pierhead_sandbox.aws.protocol import Fault
 from support.secrets_lab import Lab, condition
 from support.waiting import eventually
 
@@ -154,6 +155,28 @@ async def test_two_secrets_that_changed_while_nobody_looked_are_one_rollout(
 
     assert live is not None
     assert live["metadata"]["generation"] == 2
+
+
+async def test_a_restart_that_is_open_needs_no_aws(lab: Lab) -> None:
+    lab.secret("db", "one")
+    await lab.deployment("shop", paused=True)
+    await lab.synced_secret(
+        "db", data=lab.data(("K", "db")), restart=deployments("shop"), refresh={"interval": "1s"}
+    )
+    await lab.operator()
+    await lab.ready("db")
+    lab.secret("db", "two")
+    await told(lab, "db", "RestartPending", "Deployment shop is paused")
+    lab.aws.add_fault(Fault.server_error("secretsmanager"))
+    await lab.ready("db", "False", reason="AwsUnavailable")
+    await lab.deployment("shop", paused=False)
+
+    await restarted(lab, "shop", "db")
+    await lab.until(
+        SYNCED_SECRETS,
+        "db",
+        lambda obj: "restarts" not in obj["status"] and condition(obj, "RestartPending")["status"] == "False",
+    )
 
 
 async def test_a_workload_that_is_scaled_meanwhile_keeps_its_scale_and_is_restarted_once(lab: Lab) -> None:
