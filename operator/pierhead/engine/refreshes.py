@@ -19,6 +19,9 @@ _LEAST_SLOT_SECONDS = 0.05
 _LEAST_SHARE = 0.1
 """Of the interval that passes between two looks at least."""
 
+_DETOUR = 0.85
+"""Less than an interval, and more than `_LEAST_SHARE` before the moment after."""
+
 CallLater = Callable[[float, Callable[[], None]], object]
 """`loop.call_later`, for the delay in seconds."""
 
@@ -59,9 +62,10 @@ class Refreshes(Generic[_Key]):
             self._due[key] = math.inf
             return
         width = max(interval / _SLOTS, _LEAST_SLOT_SECONDS)
-        slot = self._moment_of(group, interval, width) if group is not None else None
-        if slot is None:
-            wanted = self._clock() + interval * self._random.uniform(0.1 if first else EARLIEST, 1.0)
+        if group is not None:
+            slot = self._moment_of(group, interval, width)
+        else:
+            wanted = self._clock() + interval * self._random.uniform(_LEAST_SHARE if first else EARLIEST, 1.0)
             slot = math.ceil(wanted / width) * width
         if slot not in self._slots:
             self._slots[slot] = set()
@@ -74,14 +78,14 @@ class Refreshes(Generic[_Key]):
         if self._due.get(key, -math.inf) > self._clock() + interval:
             self.plan(key, interval, first=group is not None, group=group)
 
-    def _moment_of(self, group: str, interval: float, width: float) -> float | None:
-        """The group's next moment; None where that is too near, and another has to do this once."""
+    def _moment_of(self, group: str, interval: float, width: float) -> float:
+        """The group's next moment; where that is too near, another one which all of the group have too."""
         share = zlib.crc32(f"{self._salt} {group}".encode()) / 2**32
         phase = math.floor(share * max(1, math.floor(interval / width))) * width
         now = self._clock()
         # Half a slot on, as the moment that has just come may not be over by the clock's last digit.
         moment = (math.floor((now + width / 2 - phase) / interval) + 1) * interval + phase
-        return moment if moment - now >= _LEAST_SHARE * interval else None
+        return moment if moment - now >= _LEAST_SHARE * interval else moment + _DETOUR * interval
 
     def stop(self) -> None:
         """No key is woken any more."""

@@ -124,3 +124,24 @@ async def test_groups_are_spread_over_the_interval() -> None:
     await asyncio.sleep(3700)
 
     assert len(moments) > 50
+
+
+@virtual_time
+async def test_a_group_that_is_planned_over_some_time_is_one_from_its_first_moment_on() -> None:
+    refreshes = refreshes_of()
+    moments: dict[str, set[float]] = {}
+
+    def woken(key: ObjectKey) -> None:
+        group = f"shop/{int(key.name[1:]) % 50}"
+        moments.setdefault(group, set()).add(now())
+        refreshes.plan(key, 3600, group=group)
+
+    refreshes.start(woken)
+    for number in range(1000):
+        refreshes.plan(key_of(number), 3600, first=True, group=f"shop/{number % 50}")
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(3600)
+    moments.clear()
+    await asyncio.sleep(3600)
+
+    assert [len(found) for found in moments.values()] == [1] * 50
