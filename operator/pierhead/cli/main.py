@@ -16,6 +16,7 @@ from rich.table import Table
 
 from pierhead import __version__
 from pierhead.cli.apps.commands import app as apps
+from pierhead.cli.batch.commands import app as batch
 from pierhead.cli.secrets.commands import app as secrets
 from pierhead.settings import Settings
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(apps, name="app")
 app.add_typer(secrets, name="secrets")
+app.add_typer(batch, name="batch")
 
 
 class SettingLine(NamedTuple):

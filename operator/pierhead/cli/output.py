@@ -16,7 +16,9 @@ from rich.text import Text
 
 from pierhead.cli.options import Output
 
-_GOOD = frozenset({"True", "Current", "deployed", "InSync", "Create", "create", "ok"})
+_GOOD = frozenset(
+    {"True", "Current", "deployed", "InSync", "Create", "create", "ok", "Complete", "Succeeded"}
+)
 _BAD = frozenset({"False", "Failed", "failed", "NotFound", "Delete", "remove", "!!"})
 _RUNNING = frozenset(
     {

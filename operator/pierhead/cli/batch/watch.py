@@ -1,0 +1,101 @@
+"""`watch`: how a BatchJob gets on, until it ends.
+
+Invariant: it learns by a watch of the API server and asks for nothing again; what it draws between two
+changes is the same facts at a later time. Its exit code is the BatchJob's end.
+"""
+
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from pierhead.cli import options
+from pierhead.cli.batch import views
+from pierhead.cli.batch.options import NameArgument, PatienceOption
+from pierhead.cli.batch.picture import line, picture
+from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.conditions import condition
+from pierhead.cli.failures import CommandError, ExitCode
+from pierhead.cli.following import versions
+from pierhead.engine.resource import Object
+from pierhead.kube.resources import BATCH_JOBS
+from pierhead.model import seconds
+
+
+def watch(
+    name: NameArgument,
+    namespace: options.NamespaceOption = None,
+    context: options.ContextOption = None,
+    kubeconfig: options.KubeconfigOption = None,
+    timeout: PatienceOption = None,
+) -> None:
+    """Watch a BatchJob until it is Complete (exit code 0) or Failed (1): bar, counts, grid of indexes.
+
+    Where the output is no terminal, a line for each change.
+    """
+    console = Console()
+    screen = _Screen(console) if console.is_terminal else _Lines()
+
+    async def work(cluster: Cluster) -> Object:
+        screen.show(await cluster.one(BATCH_JOBS, name))
+        try:
+            async with asyncio.timeout(None if timeout is None else seconds(timeout)):
+                with screen.open():
+                    async for obj in versions(cluster, BATCH_JOBS, name):
+                        if obj is None:
+                            raise CommandError(f"BatchJob {name} was deleted")
+                        screen.show(obj)
+                        if views.is_finished(obj):
+                            return obj
+        except TimeoutError:
+            raise CommandError(
+                f"BatchJob {name} has not ended within {timeout}", ExitCode.TIMED_OUT
+            ) from None
+        raise AssertionError("a watch has no end of its own")
+
+    obj = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)
+    if views.holds(obj, "Failed"):
+        reason, message = (condition(obj, "Failed").get(part) for part in ("reason", "message"))
+        raise CommandError(
+            f"BatchJob {name} failed: {reason}: {message}; `pierhead batch get {name}` shows what failed"
+        )
+
+
+class _Lines:
+    """For pipes and logs."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def open(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def show(self, obj: Object) -> None:
+        text = line(obj, datetime.now(UTC))
+        if text != self._last:
+            typer.echo(text)
+            self._last = text
+
+
+class _Screen:
+    """For people: drawn again four times a second, so that time passes and a new size is filled."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._obj: Object | None = None
+
+    def open(self) -> AbstractContextManager[object]:
+        return Live(console=self._console, get_renderable=self._picture, refresh_per_second=4)
+
+    def show(self, obj: Object) -> None:
+        self._obj = obj
+
+    def _picture(self) -> Text:
+        if self._obj is None:
+            return Text()
+        width, height = self._console.size
+        return picture(self._obj, datetime.now(UTC), width=width, height=height)

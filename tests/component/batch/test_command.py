@@ -1,0 +1,57 @@
+"""`pierhead batch …` as processes, against a running operator and Batch."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from support.batch_lab import Lab
+from support.command_line import CommandLine
+
+
+@pytest.fixture
+def pierhead(lab: Lab, tmp_path: Path) -> CommandLine:
+    return CommandLine(lab.sandbox.environment, lab.namespace, tmp_path, group="batch")
+
+
+async def test_a_failed_batch_job_is_listed_and_told_with_its_causes(lab: Lab, pierhead: CommandLine) -> None:
+    lab.batch.script(indexes="1", exit_code=9, reason="it broke")
+    lab.operator()
+    name = await lab.job(completions=3)
+    await lab.has(name, "Failed")
+    (entry,) = (await pierhead("list", "-o", "json")).json
+    assert (entry["status"], entry["succeeded"], entry["failed"]) == ("Failed", 2, 1)
+    table = (await pierhead("list")).output.splitlines()
+    assert " ".join(table[0].split()) == ("NAME STATUS COMPLETIONS FAILED ACTIVE QUEUE ROUND DURATION AGE")
+    assert table[1].split()[:6] == [name, "Failed", "2/3", "1", "0", lab.queue]
+    (found,) = (await pierhead("get", name, "-o", "yaml")).documents
+    assert [(one["index"], one["exitCode"], one["reason"]) for one in found["failures"]] == [
+        (1, 9, "it broke")
+    ]
+    text = (await pierhead("get", name)).output
+    assert "FailedIndexes" in text
+    assert found["failures"][0]["logStream"] in text
+    missing = await pierhead("get", "none")
+    assert missing.code == 1
+    assert missing.errors == f"error: there is no BatchJob none in namespace {lab.namespace}\n"
+
+
+async def test_watching_ends_as_the_batch_job_does(lab: Lab, pierhead: CommandLine) -> None:
+    lab.batch.script(stays="RUNNING")
+    lab.operator()
+    good, bad = await lab.job(completions=4), await lab.job()
+    for name in (good, bad):
+        await lab.until(name, lambda obj: obj.get("status", {}).get("states", {}).get("running"), within=45)
+    late = await pierhead("watch", good, "--timeout", "1s")
+    assert (late.code, late.errors) == (3, f"error: BatchJob {good} has not ended within 1s\n")
+    assert late.output.startswith("Running 0/4, 0 failed, 4 active, 0 waiting (")
+    watching = asyncio.gather(pierhead("watch", good), pierhead("watch", bad))
+    lab.batch.clear_scripts()
+    lab.batch.script(job_name=f"*{bad}*", exit_code=3)
+    lab.batch.release()
+    well, badly = await watching
+    assert well.code == 0, well.errors
+    assert well.output.splitlines()[-1].startswith("Complete 4/4, 0 failed, 0 active")
+    assert badly.code == 1
+    assert "FailedIndexes" in badly.errors
+    assert "pierhead batch get" in badly.errors
