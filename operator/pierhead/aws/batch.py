@@ -238,13 +238,14 @@ def chunks(ids: Iterable[str], size: int = DESCRIBE_LIMIT) -> Iterable[list[str]
 
 def _job(entry: Mapping[str, Any]) -> Job:
     array = entry.get("arrayProperties") or {}
-    attempts = entry.get("attempts") or []
-    containers = [entry.get("container") or {}, *(part.get("container") or {} for part in attempts[-1:])]
+    attempts = entry.get("attempts") or entry.get("eksAttempts") or []
+    now, last = _containers(entry), _containers(attempts[-1] if attempts else {})
+    telling = [_telling(now), _telling(last)]
 
-    def last(name: str) -> Any:
-        return next((part[name] for part in containers if part.get(name) is not None), None)
+    def latest(name: str) -> Any:
+        return next((part[name] for part in telling if part.get(name) is not None), None)
 
-    options = (containers[0].get("logConfiguration") or {}).get("options") or {}
+    options = (telling[0].get("logConfiguration") or {}).get("options") or {}
     return Job(
         id=entry["jobId"],
         name=entry.get("jobName", ""),
@@ -255,12 +256,34 @@ def _job(entry: Mapping[str, Any]) -> Job:
         array_size=array.get("size"),
         summary=array.get("statusSummary") or {},
         index=array.get("index"),
-        exit_code=last("exitCode"),
-        reason=last("reason"),
+        exit_code=latest("exitCode"),
+        reason=latest("reason"),
         attempts=len(attempts),
         log_group=options.get("awslogs-group"),
-        log_stream=last("logStreamName"),
+        log_stream=latest("logStreamName"),
     )
+
+
+def _containers(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The containers of a job or of one attempt, wherever its platform has them.
+
+    Source: Batch API reference, JobDetail, AttemptDetail and EksAttemptDetail.
+    """
+    found = [entry["container"]] if entry.get("container") else []
+    ecs = entry.get("ecsProperties") or {}
+    for task in [*(ecs.get("taskProperties") or ()), *(entry.get("taskProperties") or ())]:
+        found += task.get("containers") or ()
+    pod = (entry.get("eksProperties") or {}).get("podProperties") or {}
+    for holder in (pod, entry):
+        found += [*(holder.get("containers") or ()), *(holder.get("initContainers") or ())]
+    return found
+
+
+def _telling(containers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of several containers the one that failed; else the first with an exit code, else the first."""
+    failed = (container for container in containers if container.get("exitCode"))
+    ended = (container for container in containers if container.get("exitCode") is not None)
+    return next(failed, None) or next(ended, None) or next(iter(containers), {})
 
 
 def _child(entry: Mapping[str, Any]) -> Child:
