@@ -55,3 +55,38 @@ async def test_watching_ends_as_the_batch_job_does(lab: Lab, pierhead: CommandLi
     assert badly.code == 1
     assert "FailedIndexes" in badly.errors
     assert "pierhead batch get" in badly.errors
+
+
+_PROGRAM = """
+import os, sys
+place = os.environ.get("AWS_BATCH_JOB_ARRAY_INDEX")
+index = int(place or 0) + int(os.environ.get("PIERHEAD_INDEX_OFFSET", 0))
+print("hello")
+print("index", index, "place", place)
+sys.exit(place == "1")
+"""
+
+
+async def test_the_log_of_an_index_is_that_of_its_last_round(lab: Lab, pierhead: CommandLine) -> None:
+    lab.batch.configure(execution="process")
+    lab.operator()
+    template = {"container": {"image": "example.com/w:1", "command": ["python", "-c", _PROGRAM]}}
+    again = await lab.job(completions=3, backoffLimitPerIndex=1, template=template)
+    failed = await lab.job(completions=2, template=template)
+    await lab.has(again, "Complete", within=60)
+    await lab.has(failed, "Failed", within=60)
+    for index, place in ((1, "None"), (2, "2")):
+        done = await pierhead("logs", again, "--index", str(index), "--lines", "1")
+        assert (done.code, done.output) == (0, f"index {index} place {place}\n"), done.errors
+    lab.aws.clear_calls()
+    told = await pierhead("logs", failed, "--index", "1")
+    assert told.output == "hello\nindex 1 place 1\n"
+    assert lab.aws.count("batch") == 0
+    assert (await pierhead("logs", failed, "--index", "0", "--attempt", "1")).output.endswith("place 0\n")
+    for arguments, code, why in (
+        ((), 2, "which of the 2 indexes"),
+        (("--index", "2"), 1, "they are 0 to 1"),
+        (("--index", "0", "--attempt", "2"), 1, "no attempt 2"),
+    ):
+        refused = await pierhead("logs", failed, *arguments)
+        assert (refused.code, why in refused.errors) == (code, True), refused.errors

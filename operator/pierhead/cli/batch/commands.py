@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from pierhead.cli.batch import show, watch
+from pierhead.cli.batch import logs, show, watch
 from pierhead.cli.failures import ending
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "list": show.list_,
     "get": show.get,
     "watch": watch.watch,
+    "logs": logs.logs,
 }
 
 for _name, _command in _COMMANDS.items():

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from pierhead.aws.stacks import apply_stack
+from pierhead.cli.aws import RegionOption, in_region, region_of
 from pierhead.cli.failures import CommandError, ExitCode, ending
 from pierhead.cli.output import as_yaml
-from pierhead.cli.secrets.aws import RegionOption, in_region, region_of
 from pierhead.engine.outcome import ReconcileError
 from pierhead.secrets.events.installation import Installation, cloudformation, pattern, terraform
 

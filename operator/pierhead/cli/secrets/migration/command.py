@@ -15,12 +15,12 @@ import typer
 
 from pierhead.aws.secretwriter import SecretWriter
 from pierhead.cli import options
+from pierhead.cli.aws import RegionOption, in_region, region_of
 from pierhead.cli.cluster import Cluster, Place, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import MASK, without
 from pierhead.cli.output import as_yaml, print_table, show
 from pierhead.cli.progress import awaited, is_settled, judged
-from pierhead.cli.secrets.aws import RegionOption, in_region, region_of
 from pierhead.cli.secrets.migration import env_file, plan
 from pierhead.cli.secrets.migration.plan import Step
 from pierhead.engine.outcome import Invalid, ReconcileError

@@ -36,9 +36,16 @@ def region_of(given: str | None) -> str:
 @asynccontextmanager
 async def in_region(region: str, service: str = "secretsmanager") -> AsyncIterator[AwsClient]:
     """A client of one service in one region."""
+    async with sessions_in(region) as sessions:
+        yield sessions.client(service)
+
+
+@asynccontextmanager
+async def sessions_in(region: str) -> AsyncIterator[AwsSessions]:
+    """Clients of several services in one region."""
     # Not Settings(): the operator's variables mean nothing here.
     sessions = AwsSessions(Settings.model_construct(aws_region=region, aws_threads=_THREADS))
     try:
-        yield sessions.client(service)
+        yield sessions
     finally:
         await sessions.close()
