@@ -201,7 +201,7 @@ def _go_on(facts: Facts) -> Action | None:
     state, limits = facts.state, facts.limits
     if state.suspended or state.start_time is None:
         return Start(again=state.planned > 0 and not state.open)
-    if state.round_ended:
+    if state.round_ended or _failed_in_order(facts):
         return Advance()
     again = tuple(
         shard
@@ -222,12 +222,23 @@ def _go_on(facts: Facts) -> Action | None:
     return Submit(tuple(parts), again)
 
 
+def _failed_in_order(facts: Facts) -> bool:
+    """Whether the next index must not follow before an earlier one had all its runs: a round for it."""
+    state = facts.state
+    if facts.limits.order == "Parallel" or state.open:
+        return False
+    return bool(state.ledger.plan.part(0, state.planned) - state.ledger.succeeded)
+
+
 def _room(facts: Facts) -> int | None:
     """How many indexes may be sent to Batch now; None for any number.
 
     None are sent before a quarter of the parallelism has room: each wave is a job of its own.
     """
     state, most = facts.state, facts.limits.parallelism
+    if facts.limits.order != "Parallel":
+        # A job that is seen to have ended says nothing about its index before its result is recorded.
+        return 0 if state.open or most == 0 else 1
     if most is None:
         return None
     active = sum(
@@ -241,7 +252,8 @@ def _room(facts: Facts) -> int | None:
 def _finish(facts: Facts) -> Finish | None:
     """The end, if no index is left that could run."""
     state = facts.state
-    if state.ledger.advance(facts.limits.backoff_limit_per_index).plan:
+    stopped = _stopped(facts)
+    if stopped is None and state.ledger.advance(facts.limits.backoff_limit_per_index).plan:
         return None
     if state.lost:
         message = f"Batch forgot jobs of {state.lost} indexes before their results were read"
@@ -249,10 +261,23 @@ def _finish(facts: Facts) -> Finish | None:
     too_many = _too_many_failed(facts)
     if too_many is not None:
         return Finish(too_many)
+    if stopped is not None:
+        return Finish(stopped)
     failed = len(state.ledger.exhausted(facts.limits.backoff_limit_per_index))
     if failed:
         return Finish(Target("FailedIndexes", f"{failed} of {state.ledger.size} indexes failed"))
     return Finish(None)
+
+
+def _stopped(facts: Facts) -> Target | None:
+    """Why the indexes that are left never run: one before them failed for good."""
+    limits, ledger = facts.limits, facts.state.ledger
+    failed = ledger.exhausted(limits.backoff_limit_per_index)
+    left = ledger.advance(limits.backoff_limit_per_index).plan
+    if limits.order != "Sequential" or not failed or not left:
+        return None
+    text = f"index {next(iter(failed))} failed; the {len(left)} after it do not run, by spec.order Sequential"
+    return Target("FailedIndexes", text)
 
 
 def _rest(facts: Facts) -> Rest:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pierhead.batch.ledgers.ledger import MOST_FAILURES
 from pierhead.batch.model import BatchJobSpec
+from pierhead.batch.model.spec import Order
 from pierhead.batch.policies import Criterion, criteria_of
 
 
@@ -20,6 +21,8 @@ class Limits:
     max_failed_indexes: int | None = None
     parallelism: int | None = None
     """Most indexes in Batch at once."""
+    order: Order = "Parallel"
+    """Whether an index waits for the one before it."""
     success: tuple[Criterion, ...] = ()
     """One of these is enough to be complete."""
     active_deadline_seconds: int | None = None
@@ -35,6 +38,7 @@ def limits_of(spec: BatchJobSpec, *, map_limit: int) -> Limits:
         backoff_limit=spec.backoff_limit,
         max_failed_indexes=spec.max_failed_indexes,
         parallelism=spec.parallelism,
+        order=spec.order,
         success=criteria_of(spec.success_policy, spec.completions),
         active_deadline_seconds=spec.active_deadline_seconds,
         suspend=spec.suspend,

@@ -75,6 +75,9 @@ SETTLED = {key_of(INTENT): ago(1)}
 ALL_DONE = Ledger.first(10).with_results(IndexSet.below(10), IndexSet())
 ONE_FAILED = Ledger.first(10).with_results(IndexSet.below(9), IndexSet.of([9]))
 
+FIRST_DONE = Ledger.first(10).with_results(IndexSet.of([0]), IndexSet())
+FIRST_FAILED = Ledger.first(10).with_results(IndexSet(), IndexSet.of([0]))
+ENDED_ALONE = {"job-0": Seen("FAILED", Counts(failed=1))}
 FAILED_BEFORE = Ledger.first(10).with_results(IndexSet(), IndexSet.of([7, 8])).advance(14)
 THREE_OF_ANY = Criterion(None, 3)
 ENOUGH = Target(
@@ -330,6 +333,46 @@ CASES = {
         Rest(NOW + timedelta(seconds=5)),
     ),
     "no parallelism is a pause": (facts(state(), limits={"parallelism": 0}), Rest()),
+    # One after the other
+    "in order the first goes alone": (
+        facts(state(), limits={"order": "Sequential", "parallelism": 4}),
+        Submit((Part(0, 1),)),
+    ),
+    "in order no parallelism is a pause too": (
+        facts(state(), limits={"order": "Sequential", "parallelism": 0}),
+        Rest(),
+    ),
+    "in order the next waits until the result is recorded": (
+        facts(
+            state(shard(size=1, tries=2, since=30)), limits={"order": "SequentialTolerant"}, seen=ENDED_ALONE
+        ),
+        Rest(NOW + timedelta(seconds=30)),
+    ),
+    "in order the next follows a success": (
+        facts(state(planned=1, ledger=FIRST_DONE), limits={"order": "Sequential"}),
+        Submit((Part(1, 1),)),
+    ),
+    "in order one that failed runs again before the next": (
+        facts(
+            state(planned=1, ledger=FIRST_FAILED),
+            limits={"order": "Sequential", "backoff_limit_per_index": 1},
+        ),
+        Advance(),
+    ),
+    "in order the first that failed for good is the last": (
+        facts(state(planned=1, ledger=FIRST_FAILED), limits={"order": "Sequential"}),
+        Finish(
+            Target("FailedIndexes", "index 0 failed; the 9 after it do not run, by spec.order Sequential")
+        ),
+    ),
+    "in tolerant order the next follows one that failed for good": (
+        facts(state(planned=1, ledger=FIRST_FAILED), limits={"order": "SequentialTolerant"}),
+        Advance(),
+    ),
+    "in tolerant order a failure is told at the end": (
+        facts(state(ledger=ONE_FAILED, planned=10), limits={"order": "SequentialTolerant"}),
+        Finish(Target("FailedIndexes", "1 of 10 indexes failed")),
+    ),
     # Suspension
     "a new one that is suspended does nothing": (
         facts(state(started=False), limits={"suspend": True}),

@@ -4,7 +4,7 @@ Invariant: what decides which indexes run, and how, cannot change once the objec
 long it may go on can.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -15,6 +15,8 @@ from pierhead.model import Model, Rule, exactly_one, immutable
 from pierhead.model.aws import AwsRole
 
 MOST_BACKOFF = 10
+
+Order = Literal["Parallel", "Sequential", "SequentialTolerant"]
 
 CONTROLLER = "pierhead.dev/batch-job-controller"
 """The value of `spec.managedBy` that means pierhead."""
@@ -69,7 +71,7 @@ class BatchJobSpec(Model):
         _ELASTIC,
         *immutable(
             "aws", "queue", "backoffLimitPerIndex", "attempts", "timeoutSeconds", "template",
-            "jobDefinition", "outputUri", "failurePolicy", "successPolicy", "managedBy",
+            "jobDefinition", "outputUri", "failurePolicy", "successPolicy", "managedBy", "order",
         ),
     )  # fmt: skip
 
@@ -88,6 +90,12 @@ class BatchJobSpec(Model):
     parallelism: Annotated[int, Field(ge=0, le=MOST_COMPLETIONS)] | None = None
     """Most indexes in Batch at once: the others follow in waves of a quarter of it. What runs is not stopped
     when it is lowered. Defaults to all."""
+
+    order: Order = "Parallel"
+    """Sequential: each index is sent to Batch when the one before it has succeeded; the first that fails for
+    good is the last that runs. SequentialTolerant: when the one before it has succeeded or failed for good.
+    One that failed runs again before the next does. Each index is a job of its own then. Defaults to
+    Parallel: none waits for another. Cannot be changed."""
 
     backoff_limit_per_index: Annotated[int, Field(ge=0, le=MOST_BACKOFF)] | None = None
     """How often an index that failed runs again. Failed indexes run again together, as the next round, when
