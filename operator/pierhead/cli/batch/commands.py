@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from pierhead.cli.batch import logs, show, watch
+from pierhead.cli.batch import logs, retry, show, stop, watch
 from pierhead.cli.failures import ending
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "get": show.get,
     "watch": watch.watch,
     "logs": logs.logs,
+    "retry": retry.retry,
+    "stop": stop.stop,
 }
 
 for _name, _command in _COMMANDS.items():
