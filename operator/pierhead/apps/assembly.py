@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from random import Random
 
 from pierhead.apps.aws import AwsScopes
-from pierhead.apps.gates.dependencies import Dependencies
 from pierhead.apps.health.alarms import Alarms
 from pierhead.apps.history.revisions import Revisions
 from pierhead.apps.hooks.operations import HookOperations
@@ -36,6 +35,7 @@ from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
 from pierhead.expressions import Expressions
 from pierhead.kube.client import Client
+from pierhead.kube.dependencies import Dependencies
 from pierhead.kube.discovery import Discovery
 from pierhead.render.pool import RendererPool
 from pierhead.settings import Settings

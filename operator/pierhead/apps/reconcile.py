@@ -11,7 +11,7 @@ from typing import Any
 
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.decide import Action, Decision, Observation, State, begins, decide, last_tried
-from pierhead.apps.gates.dependencies import Dependencies
+from pierhead.apps.gates.dependencies import gate as gate_of_dependencies
 from pierhead.apps.health.alarms import Alarms
 from pierhead.apps.history.revisions import Revisions
 from pierhead.apps.history.secrets import History
@@ -44,6 +44,7 @@ from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.kube.client import Client
 from pierhead.kube.credentials import Identity
+from pierhead.kube.dependencies import Dependencies
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.errors import (
     Forbidden,
@@ -193,7 +194,9 @@ class AppReleaseReconciler:
             await self._hold(subject, spec)
             if error.reason == "ReferenceNotFound" and spec.depends_on:
                 # What is missing may be what a dependency is about to make: that is the better reason.
-                gate = await self._with.dependencies.gate(subject, spec.depends_on, self._clock())
+                gate = await gate_of_dependencies(
+                    self._with.dependencies, subject, spec.depends_on, self._clock()
+                )
                 if gate is not None and not gate.stalled:
                     raise Waiting(gate.message, reason=gate.reason, after=self._interval(spec)) from error
             raise
@@ -202,7 +205,7 @@ class AppReleaseReconciler:
             seen = await self._observer.observe(subject, spec, inputs.digest)
             decision = decide(seen)
             if spec.depends_on and begins(decision):
-                gate = await self._with.dependencies.gate(subject, spec.depends_on, seen.now)
+                gate = await gate_of_dependencies(self._with.dependencies, subject, spec.depends_on, seen.now)
                 if gate is not None:
                     seen = replace(seen, gates=(*seen.gates, gate))
                     decision = decide(seen)

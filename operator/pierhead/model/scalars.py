@@ -23,6 +23,15 @@ DNSSubdomain = Annotated[
 ]
 """RFC 1123 subdomain: the name of most objects."""
 
+APIVersion = Annotated[
+    str, StringConstraints(min_length=2, max_length=317, pattern=r"^([a-z0-9.-]+/)?v[a-z0-9]+$")
+]
+"""`v1`, or a group and a version: `apps/v1`."""
+
+KindName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^/%]+$")]
+"""The name of an object of any kind: some, as those of RBAC, may hold what others may not."""
+
 Duration = Annotated[
     str, StringConstraints(min_length=2, max_length=32, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")
 ]

@@ -115,11 +115,15 @@ async def test_a_migration_runs_before_the_release(controller, releases, kube):
     example = yaml.safe_load((EXAMPLE / "apprelease.yaml").read_text())["spec"]
     await releases.apply({"source": inline(config_map()), "dependsOn": example["dependsOn"][:1]})
     await releases.until(waiting)
+    job["spec"]["suspend"] = True
     made = await kube.apply(BATCH_JOBS, job, field_manager="test")
     await releases.until(lambda obj: "not observed" in condition(obj).get("message", ""))
-    status = {"observedGeneration": made["metadata"]["generation"], "conditions": [done("Complete")]}
+    status = {"observedGeneration": made["metadata"]["generation"]}
+    place = (BATCH_JOBS, job["metadata"]["name"], releases.namespace)
+    await kube.merge_patch(*place, {"status": status}, subresource="status")
+    await releases.until(lambda obj: "suspended" in condition(obj).get("message", ""))
     await kube.merge_patch(
-        BATCH_JOBS, job["metadata"]["name"], releases.namespace, {"status": status}, subresource="status"
+        *place, {"status": {**status, "conditions": [done("Complete")]}}, subresource="status"
     )
     await releases.until()
 

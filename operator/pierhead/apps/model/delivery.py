@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from pierhead.apps.model.order import APIVersion, KindName, ObjectName
 from pierhead.expressions import ExpressionText
 from pierhead.model import Duration, ListSet, Model
+from pierhead.model.scalars import APIVersion, KindName, ObjectName
 
 AlarmName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f]+$")]
 

@@ -3,21 +3,9 @@
 Invariant: a dependency is in the AppRelease's own namespace, or has none.
 """
 
-from typing import Annotated
-
-from pydantic import StringConstraints
-
 from pierhead.expressions import ExpressionText
 from pierhead.model import Model
-
-APIVersion = Annotated[
-    str, StringConstraints(min_length=2, max_length=317, pattern=r"^([a-z0-9.-]+/)?v[a-z0-9]+$")
-]
-"""`v1`, or a group and a version: `apps/v1`."""
-
-KindName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
-ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^/%]+$")]
-"""The name of an object of any kind: some, as those of RBAC, may hold what others may not."""
+from pierhead.model.scalars import APIVersion, KindName, ObjectName
 
 
 class Dependency(Model):
