@@ -39,7 +39,7 @@ NAMESPACE_TAG = f"{GROUP}/namespace"
 NAME_TAG = f"{GROUP}/name"
 UID_TAG = f"{GROUP}/uid"
 CLUSTER_TAG = f"{GROUP}/cluster"
-"""Whose a definition is, among the clusters of an account; without a name of the cluster nobody's."""
+"""Whose a definition or a job is, among the clusters of an account; without a name nobody's."""
 
 _DEFAULT_RULES = (
     {"action": "RETRY", "onStatusReason": "Host EC2*"},

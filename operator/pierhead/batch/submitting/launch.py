@@ -17,7 +17,13 @@ from pierhead.batch.memory import Refusal
 from pierhead.batch.model.status import Shard
 from pierhead.batch.situation import Situation
 from pierhead.batch.state import key_of
-from pierhead.batch.submitting.definition import NAME_TAG, NAMESPACE_TAG, UID_TAG, job_request
+from pierhead.batch.submitting.definition import (
+    CLUSTER_TAG,
+    NAME_TAG,
+    NAMESPACE_TAG,
+    UID_TAG,
+    job_request,
+)
 from pierhead.batch.submitting.submission import adopted, look_up, submit, terminate
 from pierhead.engine.outcome import ReconcileError, Throttled
 from pierhead.model import FINALIZER
@@ -80,14 +86,20 @@ async def _prepare(situation: Situation) -> None:
 
 
 def _request(situation: Situation, shard: Shard) -> Mapping[str, Any]:
-    key = situation.resource.key
     return job_request(
         situation.spec,
         name=situation.job_name(shard),
         definition=situation.state.job_definition or "",
         indexes=situation.indexes_of(shard),
-        tags={NAMESPACE_TAG: key.namespace, NAME_TAG: key.name, UID_TAG: situation.resource.uid},
+        tags=_tags(situation),
     )
+
+
+def _tags(situation: Situation) -> dict[str, str]:
+    """Whose a job is: by these `pierhead batch orphans` finds jobs that outlived their BatchJob."""
+    key, cluster = situation.resource.key, situation.shared.settings.cluster_name
+    tags = {NAMESPACE_TAG: key.namespace, NAME_TAG: key.name, UID_TAG: situation.resource.uid}
+    return {**tags, CLUSTER_TAG: cluster} if cluster else tags
 
 
 def _remember_refusal(situation: Situation, error: ReconcileError) -> None:

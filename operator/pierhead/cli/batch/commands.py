@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
-from pierhead.cli.batch import logs, retry, show, stop, watch
+from pierhead.cli.batch import logs, orphans, retry, show, stop, watch
 from pierhead.cli.failures import ending
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "logs": logs.logs,
     "retry": retry.retry,
     "stop": stop.stop,
+    "orphans": orphans.orphans,
 }
 
 for _name, _command in _COMMANDS.items():
