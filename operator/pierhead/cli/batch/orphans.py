@@ -1,8 +1,8 @@
 """`orphans`: jobs in Batch that have outlived their BatchJob.
 
 Invariant: only a job with pierhead's tags is looked at, and only one whose BatchJob's uid the cluster does
-not have is told. Batch is asked before the cluster: what it shows had its BatchJob by then. Nothing is terminated
-that may belong to another cluster.
+not have is told. Batch is asked before the cluster: what it shows had its BatchJob by then. Nothing is
+terminated that may belong to another cluster.
 """
 
 from collections.abc import Collection, Iterable
