@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from pierhead.cli.batch import logs, orphans, retry, show, stop, watch
+from pierhead.cli.batch.costs import command as costing
 from pierhead.cli.failures import ending
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "retry": retry.retry,
     "stop": stop.stop,
     "orphans": orphans.orphans,
+    "cost": costing.cost,
 }
 
 for _name, _command in _COMMANDS.items():
