@@ -7,7 +7,7 @@ quotas" for Batch.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pierhead.aws.errors import NotFound, Throttling
@@ -21,6 +21,7 @@ DESCRIBE_LIMIT = 100
 _FILTERED_PAGE = 100
 _CHILDREN_PAGE = 1000
 _REASON_LIMIT = 1024
+_CONTENTS = ("containerProperties", "ecsProperties", "eksProperties", "nodeProperties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class Definition:
     revision: int
     status: str
     tags: Mapping[str, str]
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Its containerProperties, ecsProperties, eksProperties or nodeProperties."""
 
 
 class BatchClient:
@@ -301,6 +304,7 @@ def _definition(entry: Mapping[str, Any]) -> Definition:
         revision=int(entry["revision"]),
         status=entry.get("status", "ACTIVE"),
         tags=entry.get("tags") or {},
+        content={name: entry[name] for name in _CONTENTS if entry.get(name)},
     )
 
 

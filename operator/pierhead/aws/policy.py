@@ -30,6 +30,11 @@ Power = Literal[
     "eventBus",
     "eventQueue",
     "alarm",
+    "consumableResource",
+    "fileSystem",
+    "logGroup",
+    "host",
+    "podReference",
 ]
 
 # How the resource field of an ARN names it, by power.
@@ -49,6 +54,8 @@ _ARNS: Final[Mapping[str, re.Pattern[str]]] = {
         ("eventBus", "events", "event-bus/"),
         ("eventQueue", "sqs", ""),
         ("alarm", "cloudwatch", "alarm:"),
+        ("consumableResource", "batch", "consumable-resource/"),
+        ("fileSystem", "(?:elasticfilesystem|s3files)", "file-system/"),
     )
 }
 

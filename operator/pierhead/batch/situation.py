@@ -26,9 +26,11 @@ from pierhead.batch.model.status import MOST_FAILURES_SHOWN, BatchJobStatus, Fai
 from pierhead.batch.policies import Verdicts, judged
 from pierhead.batch.report import View, status_of, with_shards
 from pierhead.batch.state import State, Target, load
-from pierhead.batch.submitting.definition import map_limit, spec_digest
+from pierhead.batch.submitting.definition import spec_digest
+from pierhead.batch.submitting.forms import Form
 from pierhead.batch.submitting.names import JobNames
 from pierhead.batch.submitting.preparation import Preparation
+from pierhead.batch.submitting.requests import map_limit
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Resource
 from pierhead.model import RECONCILE_AT
@@ -85,7 +87,8 @@ class Situation:
         self.names = JobNames.of(resource.key.namespace, resource.key.name, resource.uid)
         self.access = _access(spec, resource.key.namespace, shared.settings)
         self._stored = stored
-        self._limits = _limits(spec, deleting=resource.deleting)
+        form = shared.preparation.form(self.access, state.job_definition)
+        self._limits = _limits(spec, form, deleting=resource.deleting)
 
     @classmethod
     async def load(
@@ -266,9 +269,9 @@ def conditions_in(resource: Resource) -> list[Mapping[str, Any]]:
     return list(resource.status.get("conditions") or ())
 
 
-def _limits(spec: BatchJobSpec, *, deleting: bool) -> Limits:
+def _limits(spec: BatchJobSpec, form: Form | None, *, deleting: bool) -> Limits:
     # What is wrong with a spec is of no interest any more when the object goes.
-    return Limits() if deleting else limits_of(spec, map_limit=map_limit(spec))
+    return Limits() if deleting else limits_of(spec, map_limit=map_limit(spec, form))
 
 
 def _access(spec: BatchJobSpec, namespace: str, settings: Settings) -> Access:

@@ -86,6 +86,9 @@ def parse(model: type[ModelT], value: Mapping[str, Any], path: str = "spec") -> 
 
 def _field_path(path: str, location: Iterable[str | int]) -> str:
     for step in location:
+        if step == "[key]":
+            # pydantic's word for a fault in the key itself, whose name was the step before.
+            continue
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
     return path
 

@@ -6,6 +6,9 @@ from pydantic import Field, StringConstraints
 
 from pierhead.model import Model, Rule, at_least_one
 
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^*]*\*?$")]
+"""Text that a `*` may end, and nothing else."""
+
 
 class RetryRule(Model):
     """When Batch tries an index again. Conditions given in one rule must all match."""
@@ -15,10 +18,10 @@ class RetryRule(Model):
     action: Literal["Retry", "Exit"]
     """What happens when the rule matches."""
 
-    on_status_reason: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
+    on_status_reason: Pattern | None = None
     """Pattern for the job's statusReason; a `*` may stand at its end."""
 
-    on_reason: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
+    on_reason: Pattern | None = None
     """Pattern for the container's reason; a `*` may stand at its end."""
 
     on_exit_code: Annotated[str, StringConstraints(max_length=512, pattern=r"^([0-9]+\*?|\*)$")] | None = None

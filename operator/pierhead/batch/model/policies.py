@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from pierhead.batch.ledgers.intervals import parse
+from pierhead.batch.model.attempts import Pattern
 from pierhead.model import ListSet, Model, Rule, at_least_one
 
 MOST_RULES = 20
@@ -22,7 +23,6 @@ IntervalText = Annotated[
         min_length=1, max_length=8192, pattern=r"^[0-9]{1,7}(-[0-9]{1,7})?(,[0-9]{1,7}(-[0-9]{1,7})?)*$"
     ),
 ]
-Pattern = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^*]*\*?$")]
 
 
 class ExitCodes(Model):

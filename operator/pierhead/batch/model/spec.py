@@ -10,6 +10,16 @@ from pydantic import Field, StringConstraints
 
 from pierhead.batch.model.attempts import Attempts
 from pierhead.batch.model.policies import MOST_COMPLETIONS, FailurePolicy, SuccessPolicy
+from pierhead.batch.model.submission import (
+    MOST_PRIORITY,
+    TAGS_ARE_FREE,
+    ConsumableResources,
+    Overrides,
+    Parameters,
+    ShareIdentifier,
+    Tags,
+    tags_are_free,
+)
 from pierhead.batch.model.template import Template
 from pierhead.model import Model, Rule, exactly_one, immutable
 from pierhead.model.aws import AwsRole
@@ -68,10 +78,33 @@ class BatchJobSpec(Model):
             "a failurePolicy with FailIndex needs backoffLimitPerIndex",
             _fail_index_is_apt,
         ),
+        Rule(
+            "!has(self.template) || !has(self.template.nodes) || !has(self.completions)"
+            " || self.completions == 1",
+            "a multi-node job cannot be an array: completions must be 1",
+            lambda spec: spec.template is None or spec.template.nodes is None or spec.completions == 1,
+        ),
+        Rule(
+            "!has(self.overrides) || has(self.jobDefinition)",
+            "overrides need a jobDefinition; a template says itself what runs",
+            lambda spec: spec.overrides is None or spec.job_definition is not None,
+        ),
+        Rule(
+            "!has(self.schedulingPriority) || has(self.shareIdentifier)",
+            "schedulingPriority needs a shareIdentifier",
+            lambda spec: spec.scheduling_priority is None or spec.share_identifier is not None,
+        ),
+        Rule(
+            TAGS_ARE_FREE,
+            "tags that begin with aws: or pierhead.dev/ are reserved",
+            lambda spec: tags_are_free(spec.tags),
+        ),
         _ELASTIC,
         *immutable(
             "aws", "queue", "backoffLimitPerIndex", "attempts", "timeoutSeconds", "template",
-            "jobDefinition", "outputUri", "failurePolicy", "successPolicy", "managedBy", "order",
+            "jobDefinition", "outputUri", "failurePolicy", "successPolicy", "managedBy", "overrides",
+            "parameters", "shareIdentifier", "schedulingPriority", "tags", "propagateTags",
+            "consumableResources", "order",
         ),
     )  # fmt: skip
 
@@ -157,6 +190,28 @@ class BatchJobSpec(Model):
     ) = None
     """Existing job definition that runs instead of a template: its name, or `name:revision`. Without a
     revision the newest active one at the start is used throughout. Cannot be changed."""
+
+    overrides: Overrides | None = None
+    """What differs from the job definition. Cannot be changed."""
+
+    parameters: Parameters | None = None
+    """Values for `Ref::name` in the command. Cannot be changed."""
+
+    share_identifier: ShareIdentifier | None = None
+    """Share that the jobs count towards, in a queue with a scheduling policy. Cannot be changed."""
+
+    scheduling_priority: Annotated[int, Field(ge=0, le=MOST_PRIORITY)] | None = None
+    """Priority within the share: the highest first. Defaults to the job definition's, or 0. Cannot be
+    changed."""
+
+    tags: Tags | None = None
+    """Tags of the jobs, in addition to pierhead's own. Cannot be changed."""
+
+    propagate_tags: bool | None = None
+    """Whether the ECS tasks get the tags too. Defaults to the job definition's, or no. Cannot be changed."""
+
+    consumable_resources: ConsumableResources | None = None
+    """What each index holds while it runs, and waits for. Cannot be changed."""
 
     output_uri: (
         Annotated[str, StringConstraints(max_length=1024, pattern=r"^[a-z][a-z0-9+.-]*://[!-~]+$")] | None

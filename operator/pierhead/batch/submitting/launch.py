@@ -17,13 +17,8 @@ from pierhead.batch.memory import Refusal
 from pierhead.batch.model.status import Shard
 from pierhead.batch.situation import Situation
 from pierhead.batch.state import key_of
-from pierhead.batch.submitting.definition import (
-    CLUSTER_TAG,
-    NAME_TAG,
-    NAMESPACE_TAG,
-    UID_TAG,
-    job_request,
-)
+from pierhead.batch.submitting.definition import CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, UID_TAG
+from pierhead.batch.submitting.requests import job_request
 from pierhead.batch.submitting.submission import adopted, look_up, submit, terminate
 from pierhead.engine.outcome import ReconcileError, Throttled
 from pierhead.model import FINALIZER
@@ -92,6 +87,7 @@ def _request(situation: Situation, shard: Shard) -> Mapping[str, Any]:
         definition=situation.state.job_definition or "",
         indexes=situation.indexes_of(shard),
         tags=_tags(situation),
+        form=situation.shared.preparation.form(situation.access, situation.state.job_definition),
     )
 
 

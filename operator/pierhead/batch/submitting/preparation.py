@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pierhead.aws.access import Access
-from pierhead.aws.batch import BatchClient, BatchClients
+from pierhead.aws.batch import BatchClient, BatchClients, Definition
 from pierhead.aws.errors import BadRequest
-from pierhead.aws.policy import Policy, Power
+from pierhead.aws.policy import Policy
 from pierhead.batch.model import BatchJobSpec
-from pierhead.batch.model.template import Container
+from pierhead.batch.submitting.checks import refuse_misplaced, used
 from pierhead.batch.submitting.definition import DIGEST_TAG, definition_request
+from pierhead.batch.submitting.forms import PLAIN, Form, form_of
+from pierhead.batch.submitting.requests import field_of, refuse_without_room
 from pierhead.engine.outcome import Invalid
 
 QUEUE_SECONDS = 60.0
@@ -42,10 +44,14 @@ class Preparation:
         self._clock = clock
         self._queues: dict[tuple[Access, str], float] = {}
         self._definitions: dict[tuple[Access, str], str] = {}
+        self._forms: dict[tuple[Access, str], Form] = {}
         self._locks: defaultdict[tuple[Access, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def check(self, spec: BatchJobSpec, namespace: str) -> None:
-        """Returns when the namespace may use all that the spec names. Raises PolicyDenied."""
+        """Returns when the namespace may use all that the spec names.
+
+        Raises PolicyDenied, and Invalid for what may not be in a template.
+        """
         check = self._policy.check
         if spec.aws is not None and spec.aws.region is not None:
             check(namespace, "region", spec.aws.region, field="spec.aws.region")
@@ -55,8 +61,10 @@ class Preparation:
         if spec.job_definition is not None:
             name, _, _ = spec.job_definition.partition(":")
             check(namespace, "jobDefinition", name, field="spec.jobDefinition")
+        for entry in used(spec):
+            check(namespace, entry.power, entry.value, field=entry.field)
         if spec.template is not None:
-            self._check_container(spec.template.container, namespace)
+            refuse_misplaced(spec.template)
 
     async def prepare(self, spec: BatchJobSpec, namespace: str, access: Access, *, pinned: str | None) -> str:
         """The ARN of the job definition to submit with.
@@ -68,8 +76,26 @@ class Preparation:
         client = self._clients.get(access.region, access.identity)
         await self._check_queue(client, access, spec.queue)
         if spec.template is not None:
-            return await self._registered(client, access, spec.template.container, namespace)
-        return pinned or await _existing(client, spec.job_definition or "")
+            request = definition_request(spec.template, namespace, self._cluster)
+            refuse_without_room(spec, form_of(request))
+            return await self._registered(client, access, request, field_of(spec))
+        if pinned is not None and (access, pinned) in self._forms:
+            return pinned
+        # One that is pinned is used as it is, deregistered or not: Batch says so when it refuses it.
+        found = (
+            await client.definition(pinned) if pinned else await _existing(client, spec.job_definition or "")
+        )
+        form = form_of(found.content) if found is not None else PLAIN
+        refuse_without_room(spec, form)
+        if len(self._forms) >= _REMEMBERED:
+            self._forms.clear()
+        arn = pinned or (found.arn if found else "")
+        self._forms[access, arn] = form
+        return arn
+
+    def form(self, access: Access, definition: str | None) -> Form | None:
+        """What is known of an existing job definition, an ARN."""
+        return self._forms.get((access, definition or ""))
 
     def doubt(self, access: Access, queue: str, definition: str | None) -> None:
         """Forgets that these were usable: AWS has refused a job."""
@@ -82,18 +108,6 @@ class Preparation:
         self._definitions = {
             key: arn for key, arn in self._definitions.items() if key[0] != access or arn != definition
         }
-
-    def _check_container(self, container: Container, namespace: str) -> None:
-        path = "spec.template.container"
-        check = self._policy.check
-        if container.job_role_arn is not None:
-            check(namespace, "jobRole", container.job_role_arn, field=f"{path}.jobRoleArn")
-        if container.execution_role_arn is not None:
-            check(namespace, "executionRole", container.execution_role_arn, field=f"{path}.executionRoleArn")
-        for number, secret in enumerate(container.secrets or ()):
-            power: Power = "parameter" if ":ssm:" in secret.value_from else "secret"
-            field = f"{path}.secrets[{number}].valueFrom"
-            check(namespace, power, secret.value_from, field=field)
 
     async def _check_queue(self, client: BatchClient, access: Access, name: str) -> None:
         key = (access, name)
@@ -116,10 +130,9 @@ class Preparation:
         self._queues[key] = self._clock() + QUEUE_SECONDS
 
     async def _registered(
-        self, client: BatchClient, access: Access, container: Container, namespace: str
+        self, client: BatchClient, access: Access, request: Mapping[str, Any], field: str
     ) -> str:
         """The definition of equal content: one known, one found, or a new one."""
-        request = definition_request(container, namespace, self._cluster)
         key = (access, request["jobDefinitionName"])
         # One registers, the others wait: two at once would make two revisions.
         async with self._locks[key]:
@@ -127,7 +140,7 @@ class Preparation:
                 digest = request["tags"][DIGEST_TAG]
                 active = await client.active_definitions(request["jobDefinitionName"])
                 equal = [entry.arn for entry in active if entry.tags.get(DIGEST_TAG) == digest]
-                arn = equal[0] if equal else await _register(client, request)
+                arn = equal[0] if equal else await _register(client, request, field)
                 if len(self._definitions) >= _REMEMBERED:
                     self._definitions.clear()
                 self._definitions[key] = arn
@@ -139,24 +152,24 @@ class Preparation:
         return arn
 
 
-async def _register(client: BatchClient, request: Mapping[str, Any]) -> str:
+async def _register(client: BatchClient, request: Mapping[str, Any], field: str) -> str:
     try:
         return await client.register_definition(request)
     except BadRequest as error:
-        error.field = "spec.template.container"
+        error.field = field
         raise
 
 
-async def _existing(client: BatchClient, name: str) -> str:
+async def _existing(client: BatchClient, name: str) -> Definition:
     if ":" in name:
         found = await client.definition(name)
         if found is not None and found.status == "ACTIVE":
-            return found.arn
+            return found
         problem = "there is no job definition" if found is None else "there is no longer a job definition"
     else:
         active = await client.active_definitions(name)
         if active:
-            return active[0].arn
+            return active[0]
         problem = "there is no active job definition"
     raise Invalid(
         f"{problem} {name!r}; register it or correct the name",

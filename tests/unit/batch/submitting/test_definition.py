@@ -11,13 +11,12 @@ from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.submitting.contract import COMPLETIONS, INDEX_MAP, INDEX_OFFSET, OUTPUT_URI
 from pierhead.batch.submitting.definition import (
     DIGEST_TAG,
-    OVERRIDES_LIMIT,
     definition_request,
-    job_request,
-    map_limit,
     spec_digest,
 )
+from pierhead.batch.submitting.requests import job_request, map_limit
 from pierhead.batch.submitting.shards import split
+from pierhead.batch.submitting.sizes import OVERRIDES_LIMIT
 from pierhead.engine.outcome import Invalid
 from pierhead.model import parse
 
@@ -41,8 +40,8 @@ def environment(request):
 
 
 def test_equal_templates_share_a_definition_whatever_they_run():
-    one = spec_of({"command": ["a"], "env": [{"name": "KEY", "value": "one"}]}).template.container
-    other = spec_of({"command": ["b"], "env": [{"name": "KEY", "value": "two"}]}).template.container
+    one = spec_of({"command": ["a"], "env": [{"name": "KEY", "value": "one"}]}).template
+    other = spec_of({"command": ["b"], "env": [{"name": "KEY", "value": "two"}]}).template
     assert definition_request(one, "team") == definition_request(other, "team")
 
 
@@ -58,14 +57,38 @@ def test_equal_templates_share_a_definition_whatever_they_run():
     ],
 )
 def test_what_a_definition_is_made_of_changes_its_name(change):
-    plain = definition_request(spec_of().template.container, "team")
-    changed = definition_request(spec_of(change).template.container, "team")
+    plain = definition_request(spec_of().template, "team")
+    changed = definition_request(spec_of(change).template, "team")
     assert plain["jobDefinitionName"] != changed["jobDefinitionName"]
     assert plain["tags"][DIGEST_TAG] != changed["tags"][DIGEST_TAG]
 
 
+@pytest.mark.parametrize(
+    ("container", "name"),
+    [
+        ({}, "pierhead-team-038b1b665cb196674cd3"),
+        (
+            {
+                "resources": {"vcpu": 0.5, "memoryMiB": 512, "gpu": 1},
+                "jobRoleArn": ROLE,
+                "executionRoleArn": ROLE,
+                "secrets": [{"name": "TOKEN", "valueFrom": SECRET}],
+            },
+            "pierhead-team-a0270882da7b7823cb3c",
+        ),
+        (
+            {"command": ["x" * 5000], "env": [{"name": "KEY", "value": "y"}]},
+            "pierhead-team-c9a494c97199ddb7eba5",
+        ),
+    ],
+)
+def test_what_was_registered_by_an_older_pierhead_is_not_registered_anew(container, name):
+    request = definition_request(spec_of(container).template, "team")
+    assert request["jobDefinitionName"] == name
+
+
 def test_namespaces_do_not_share_definitions():
-    container = spec_of().template.container
+    container = spec_of().template
     names = {definition_request(container, name)["jobDefinitionName"] for name in ("team", "other")}
     assert len(names) == 2
 
@@ -78,7 +101,7 @@ def test_a_definition_says_what_the_template_says():
             "executionRoleArn": ROLE,
             "secrets": [{"name": "TOKEN", "valueFrom": SECRET}],
         }
-    ).template.container
+    ).template
     assert definition_request(container, "team")["containerProperties"] == {
         "image": "i",
         "resourceRequirements": [
@@ -94,7 +117,7 @@ def test_a_definition_says_what_the_template_says():
 
 def test_long_commands_and_variables_go_into_the_definition():
     spec = spec_of({"command": ["x" * 5000], "env": [{"name": "KEY", "value": "y"}]})
-    properties = definition_request(spec.template.container, "team")["containerProperties"]
+    properties = definition_request(spec.template, "team")["containerProperties"]
     assert properties["command"] == ["x" * 5000]
     assert properties["environment"] == [{"name": "KEY", "value": "y"}]
     assert "command" not in request_of(spec)["containerOverrides"]
@@ -104,7 +127,7 @@ def test_long_commands_and_variables_go_into_the_definition():
 def test_a_template_over_the_limit_of_a_definition_names_the_field():
     spec = spec_of({"env": [{"name": f"V{n}", "value": "x" * 8000} for n in range(4)]})
     with pytest.raises(Invalid) as raised:
-        definition_request(spec.template.container, "team")
+        definition_request(spec.template, "team")
     assert raised.value.field == "spec.template.container"
     assert "24576" in raised.value.message
 
