@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m pierhead_sandbox.demo",
         description="Three custom resources become Ready on a real control plane: an AppRelease (a Helm "
-        "chart and a Kustomize overlay on top), a SyncedSecret and a BatchJob. What they made is checked. "
+        "chart and a Kustomize overlay on top), a SyncedSecret and a BatchJob; then pictures go through a "
+        "pipeline of EventTriggers. What they made is checked. "
         "Takes about half a minute once the programs are built.",
     )
     parser.add_argument("--keep", action="store_true", help="leave everything up to play with, until Ctrl-C")
@@ -95,7 +96,7 @@ class Demo:
         namespace = world.shop.namespace
         for command in (
             f"source {environment}",
-            f"kubectl get appreleases,syncedsecrets,batchjobs -n {namespace}",
+            f"kubectl get appreleases,syncedsecrets,batchjobs,eventtriggers -n {namespace}",
             f"kubectl describe apprelease shop -n {namespace}",
             f"helm history shop -n {namespace}; helm get manifest shop -n {namespace}",
             f"kubectl scale deployment shop -n {namespace} --replicas=1   # and see it put back",
@@ -112,7 +113,7 @@ class Demo:
 
     def _explain(self, world: World) -> None:
         """What helps to find out why a step failed."""
-        custom = "appreleases,syncedsecrets,batchjobs"
+        custom = "appreleases,syncedsecrets,batchjobs,eventtriggers"
         said = world.sandbox.kubectl("get", custom, "-n", world.shop.namespace, "-o", "wide", check=False)
         log = world.operator.log.read_text().splitlines()[-_LOG_LINES:]
         for title, text in (("The objects", said.stdout), ("The operator's log ends", "\n".join(log))):

@@ -7,14 +7,17 @@ the stand-in's own record of what was submitted. Secret values are compared and 
 import base64
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
 
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import DEPLOYMENTS, REPLICA_SETS, SECRETS
+from pierhead.model import GROUP
 from pierhead_sandbox.demo.claims import Claim, Ledger
 from pierhead_sandbox.demo.observed import rolled_out
+from pierhead_sandbox.demo.pipeline import Pipeline
 from pierhead_sandbox.demo.shop import ACCOUNT, JOB, KEYS, NAME, SECRET
 from pierhead_sandbox.demo.world import World
 from pierhead_sandbox.operator_process import USER, USER_AGENT
@@ -147,6 +150,38 @@ def one_restart(world: World, ledger: Ledger, before: tuple[int, int]) -> None:
         now == (before[0] + 1, before[1] + 1) and rolled_out(world.observed.find(DEPLOYMENTS, NAME)),
         f"Deployment generation {before[0]} → {now[0]}, ReplicaSets {before[1]} → {now[1]}",
     )
+
+
+def pipeline(
+    ledger: Ledger, pipeline: Pipeline, uploaded: int, wrong: Mapping[str, str], seconds: float
+) -> None:
+    """Whether each good picture was published and each other one moved aside, and the end told once."""
+    manifest, told = pipeline.manifest(), pipeline.notifications()
+    published, rejected = manifest["pictures"], manifest["rejected"]
+    good = uploaded + 1 - len(wrong)
+    ledger.settle(
+        Claim.PIPELINE,
+        len(published) == good
+        and rejected.keys() == wrong.keys()
+        and all(reason.startswith(wrong[key]) for key, reason in rejected.items()),
+        f"{len(published)} of {good} published, {len(rejected)} of {len(wrong)} rejected with a reason, "
+        f"after {seconds:.1f} s",
+    )
+    ledger.settle(
+        Claim.NOTIFIED,
+        [one["detail"]["eventTrigger"] for one in told] == ["publish"],
+        ", ".join(one["detail-type"] for one in told) or "nothing",
+    )
+
+
+def step_of(job: Object) -> str:
+    """Which EventTrigger started a BatchJob; empty for none."""
+    return str((job["metadata"].get("labels") or {}).get(f"{GROUP}/event-trigger", ""))
+
+
+def is_announced(job: Object) -> bool:
+    """Whether a BatchJob's end was told."""
+    return f"{GROUP}/announced" in (job["metadata"].get("annotations") or {})
 
 
 def nothing_shown(world: World, ledger: Ledger, values: list[str]) -> None:

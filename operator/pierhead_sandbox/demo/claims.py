@@ -22,6 +22,8 @@ class Claim(Enum):
     ROTATED = "after a rotation in AWS the Secret follows"
     ONE_RESTART = "the Deployment restarts for it exactly once"
     CORRECTED = "a change by hand is put back"
+    PIPELINE = "pictures that are uploaded go through the pipeline, and bad ones are moved aside"
+    NOTIFIED = "the end of the pipeline is told once"
     NO_VALUE_SHOWN = "no secret value is in the log, in a status or in an Event"
 
 

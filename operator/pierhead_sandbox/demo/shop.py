@@ -19,6 +19,7 @@ import yaml
 
 from pierhead_sandbox.aws_process import REGION
 from pierhead_sandbox.demo.pictures import picture
+from pierhead_sandbox.demo.pipeline import Pipeline
 from pierhead_sandbox.errors import SandboxError
 from pierhead_sandbox.paths import repository
 from pierhead_sandbox.sandbox import Sandbox
@@ -104,6 +105,10 @@ class Shop:
             s3.put_object(Bucket=self.bucket, Key=f"{_INCOMING}pier-{number:02}.png", Body=content)
             total += len(content)
         return total
+
+    def pipeline(self) -> Pipeline:
+        """The team's image pipeline."""
+        return Pipeline(self._sandbox, self.namespace, self.aws)
 
     def pictures(self) -> list[StoredObject]:
         """What was put in."""

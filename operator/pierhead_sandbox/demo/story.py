@@ -13,6 +13,7 @@ from pierhead.kube.resources import (
     APP_RELEASES,
     BATCH_JOBS,
     DEPLOYMENTS,
+    EVENT_TRIGGERS,
     REPLICA_SETS,
     SECRETS,
     SYNCED_SECRETS,
@@ -35,6 +36,7 @@ SHOWN: tuple[tuple[ResourceType, str], ...] = (
 )
 _READY_SECONDS = 90.0
 _ROLLOUT_SECONDS = 30.0
+_UPLOADED = 60
 _ASK_SECONDS = 0.2
 _READS = ("GetSecretValue", "BatchGetSecretValue")
 
@@ -62,7 +64,7 @@ async def tell(stage: Stage, ledger: Ledger, after: After) -> None:
             await asyncio.to_thread(install, sandbox)
             await asyncio.to_thread(operator.start)
             say("CRDs and rights of charts/pierhead; the operator runs as their ServiceAccount")
-        watched = (*(resource for resource, _ in SHOWN), DEPLOYMENTS, REPLICA_SETS, SECRETS)
+        watched = (*(resource for resource, _ in SHOWN), EVENT_TRIGGERS, DEPLOYMENTS, REPLICA_SETS, SECRETS)
         async with Observed(sandbox, watched, namespace=shop.namespace) as observed:
             observed.listen(lambda: stage.show(rows(observed)))
             world = World(sandbox, shop, operator, observed)
@@ -70,6 +72,7 @@ async def tell(stage: Stage, ledger: Ledger, after: After) -> None:
                 await _become_ready(stage, ledger, world, source)
                 await _rotate(stage, ledger, world)
                 await _interfere(stage, ledger, world)
+                await _pipeline(stage, ledger, world)
             except SandboxError as error:
                 await after(world, error)
                 raise
@@ -157,6 +160,37 @@ async def _interfere(stage: Stage, ledger: Ledger, world: World) -> None:
             f"1 → {replicas} replicas, rolled out after {took:.1f} s",
         )
         say(f"put back to {replicas} after {took:.1f} s")
+
+
+async def _pipeline(stage: Stage, ledger: Ledger, world: World) -> None:
+    """Uploads start a validation, its result an array job, and so on to a notification."""
+    pipeline, observed = world.shop.pipeline(), world.observed
+    with stage.phase("kubectl apply -f examples/pipeline") as say:
+        await asyncio.to_thread(pipeline.furnish)
+        text = text_of(pipeline.objects())
+        await asyncio.to_thread(world.sandbox.kubectl, "apply", "-f", "-", stdin=text)
+        triggers = len(pipeline.objects())
+        await observed.until(
+            lambda: sum(is_true(one, "Ready") for one in observed.every(EVENT_TRIGGERS)) == triggers,
+            seconds=_READY_SECONDS,
+            what="the EventTriggers Ready",
+        )
+        say(f"{triggers} EventTriggers: validate, resize, publish")
+    with stage.phase("Pictures are uploaded") as say:
+        began = time.monotonic()
+        wrong = await asyncio.to_thread(pipeline.upload, _UPLOADED)
+
+        def published() -> bool:
+            jobs = [one for one in observed.every(BATCH_JOBS) if checks.step_of(one)]
+            say(
+                ", ".join(
+                    f"{checks.step_of(one)} {one.get('status', {}).get('progress', '')}" for one in jobs
+                )
+            )
+            return any(checks.step_of(one) == "publish" and checks.is_announced(one) for one in jobs)
+
+        await observed.until(published, seconds=_READY_SECONDS, what="the pipeline's end")
+        await asyncio.to_thread(checks.pipeline, ledger, pipeline, _UPLOADED, wrong, time.monotonic() - began)
 
 
 def rows(observed: Observed) -> list[Row]:
