@@ -191,8 +191,16 @@ def _retry_after(header: str | None) -> float | None:
     return float(header) if header is not None and header.isdecimal() else None
 
 
+_MISSING = r"Missing required parameter in ([\w.\[\]]+): \"(\w+)\""
+_UNKNOWN = r"Unknown parameter in ([\w.\[\]]+):"
+
+
 def _parameters(error: ParamValidationError) -> str:
     """Which parameters boto3 refuses; its own report quotes their values."""
-    names = re.findall(r"parameter:? \"?([A-Za-z][\w.\[\]]*)", str(error.kwargs.get("report", "")))
+    report = str(error.kwargs.get("report", ""))
+    names = [f"{holder}.{name}" for holder, name in re.findall(_MISSING, report)]
+    # The unknown one is what somebody wrote.
+    names += [f"an unknown field in {holder}" for holder in re.findall(_UNKNOWN, report)]
+    names += re.findall(r"parameter:? (?!in )\"?([A-Za-z][\w.\[\]]*)", report)
     named = ", ".join(dict.fromkeys(names)) or "a parameter"
     return f"not a valid value, or missing: {named}"

@@ -144,11 +144,14 @@ def test_refused_parameters_are_named_and_not_quoted() -> None:
     report = (
         "Invalid type for parameter containerOverrides.environment[0].value, value: hunter2, "
         "type: <class 'int'>, valid types: <class 'str'>\n"
-        'Unknown parameter in input: "hunter3", must be one of: a'
+        'Unknown parameter in input: "hunter3", must be one of: a\n'
+        'Missing required parameter in containerProperties.volumes[1]: "name"'
     )
     error = translate(ParamValidationError(report=report), operation="SubmitJob")
 
     assert "containerOverrides.environment[0].value" in str(error)
+    assert "an unknown field in input" in str(error)
+    assert "containerProperties.volumes[1].name" in str(error)
     assert "hunter" not in str(error)
 
 

@@ -86,6 +86,8 @@ def detail(job: Job, index: int | None, now: float, summary_lag: float = 0) -> J
         "platformCapabilities": job.definition.request.get("platformCapabilities") or [],
         "attempts": [],
     }
+    if job.request.get("consumableResourcePropertiesOverride"):
+        found["consumableResourceProperties"] = job.request["consumableResourcePropertiesOverride"]
     if job.strategy:
         found["retryStrategy"] = {"attempts": 1, "evaluateOnExit": [], **job.strategy}
     if job.timeout is not None:
@@ -135,7 +137,9 @@ def _add_child(found: Json, job: Job, index: int) -> None:
     )
     found["isTerminated"] = children.stops[index] == TERMINATED
     attempts = children.attempts(index)
-    add = {"container": _add_container, "ecs": _add_ecs, "eks": _add_eks}[job.definition.kind]
+    add = {"container": _add_container, "ecs": _add_ecs, "eks": _add_eks, "multinode": _add_nodes}[
+        job.definition.kind
+    ]
     add(found, job, index, attempts)
 
 
@@ -222,6 +226,18 @@ def _add_ecs(found: Json, job: Job, index: int, attempts: list[Attempt]) -> None
             **_times(attempt),
         }
         for attempt in attempts
+    ]
+
+
+def _add_nodes(found: Json, job: Job, index: int, attempts: list[Attempt]) -> None:
+    """A multi-node job, as its main node ended."""
+    children = job.children
+    found.update(shapes.merged(job))
+    result = _result(children.exit_code(index), children.reason(index))
+    if result:
+        found["container"] = result
+    found["attempts"] = [
+        {"container": _result(attempt.exit_code, attempt.reason), **_times(attempt)} for attempt in attempts
     ]
 
 

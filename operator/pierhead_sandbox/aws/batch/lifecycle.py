@@ -299,5 +299,8 @@ class Lifecycle:
 
 
 def _overrides_too_long(job: Job) -> bool:
-    overrides = job.request.get("containerOverrides")
-    return bool(overrides) and len(json.dumps(overrides, separators=(",", ":"))) > OVERRIDE_LIMIT
+    given = [job.request.get("containerOverrides"), job.request.get("ecsPropertiesOverride")]
+    return any(
+        overrides and len(json.dumps(overrides, separators=(",", ":"))) > OVERRIDE_LIMIT
+        for overrides in given
+    )

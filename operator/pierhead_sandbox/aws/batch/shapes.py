@@ -22,7 +22,9 @@ def merged(job: Job) -> Json:
     Made once a job and never changed afterwards: callers copy what they add to.
     """
     if job.shape is None:
-        job.shape = {"container": _container, "ecs": _ecs, "eks": _eks}[job.definition.kind](job)
+        job.shape = {"container": _container, "ecs": _ecs, "eks": _eks, "multinode": _multinode}[
+            job.definition.kind
+        ](job)
     return job.shape
 
 
@@ -57,6 +59,8 @@ def first_container(job: Job) -> Json:
     shape = merged(job)
     if job.definition.kind == "container":
         found: Json = shape["container"]
+    elif job.definition.kind == "multinode":
+        found = shape["nodeProperties"]["nodeRangeProperties"][0].get("container") or {}
     elif job.definition.kind == "ecs":
         found = shape["ecsProperties"]["taskProperties"][0]["containers"][0]
     else:
@@ -88,6 +92,16 @@ def _ecs(job: Job) -> Json:
     for task, change in zip(base.get("taskProperties") or [], changes, strict=False):
         _override_named(task.get("containers") or [], change.get("containers") or [], "environment")
     return {"ecsProperties": base}
+
+
+def _multinode(job: Job) -> Json:
+    base = copy.deepcopy(job.definition.request["nodeProperties"])
+    changes = (job.request.get("nodeOverrides") or {}).get("nodePropertyOverrides") or []
+    for change in changes:
+        for part in base["nodeRangeProperties"]:
+            if part["targetNodes"] == change["targetNodes"] and part.get("container"):
+                _override(part["container"], change.get("containerOverrides") or {}, "environment")
+    return {"nodeProperties": base}
 
 
 def _eks(job: Job) -> Json:

@@ -26,6 +26,8 @@ _PATTERN = 512
 _TIMEOUT = 60
 _PRIORITY = (0, 9999)
 _CONTAINERS = 10
+_RANGES = 5
+_NODES = re.compile(r"[0-9]+|[0-9]*:[0-9]*")
 REASON = 1024
 
 
@@ -129,8 +131,6 @@ def definition_for_submit(region: Region, reference: Any) -> Definition:
         raise ClientError(f"JobDefinition {reference} does not exist")
     if not definition.active:
         raise ClientError(f"JobDefinition {reference} is INACTIVE")
-    if definition.kind == "multinode":
-        raise ClientError("Multi-node parallel jobs are not part of this stand-in")
     return definition
 
 
@@ -192,7 +192,10 @@ def overrides(request: Json, definition: Definition) -> None:
         "container": "containerOverrides",
         "ecs": "ecsPropertiesOverride",
         "eks": "eksPropertiesOverride",
+        "multinode": "nodeOverrides",
     }[definition.kind]
+    if definition.kind == "multinode" and request.get("arrayProperties"):
+        raise ClientError("arrayProperties: a multi-node parallel job cannot be an array")
     for field in ("containerOverrides", "ecsPropertiesOverride", "eksPropertiesOverride", "nodeOverrides"):
         if request.get(field) and field != allowed:
             raise ClientError(f"{field}: JobDefinition {definition.name} takes {allowed}, not {field}")
@@ -205,6 +208,11 @@ def overrides(request: Json, definition: Definition) -> None:
     pod = (request.get("eksPropertiesOverride") or {}).get("podProperties") or {}
     for container in [*(pod.get("containers") or ()), *(pod.get("initContainers") or ())]:
         environment(container.get("env"), "eksPropertiesOverride env")
+    for part in (request.get("nodeOverrides") or {}).get("nodePropertyOverrides") or ():
+        if not part.get("targetNodes"):
+            raise ClientError("nodeOverrides.nodePropertyOverrides.targetNodes: required")
+        variables = (part.get("containerOverrides") or {}).get("environment")
+        environment(variables, "nodeOverrides environment")
 
 
 def container_properties(properties: Json, platforms: Sequence[str]) -> None:
@@ -218,6 +226,23 @@ def container_properties(properties: Json, platforms: Sequence[str]) -> None:
             raise ClientError(f"containerProperties.resourceRequirements: {kind} is required")
     if "FARGATE" in platforms and not properties.get("executionRoleArn"):
         raise ClientError("containerProperties.executionRoleArn: required on FARGATE")
+    if "FARGATE" in platforms and properties.get("privileged"):
+        raise ClientError("containerProperties.privileged: not on FARGATE")
+
+
+def node_properties(properties: Json) -> None:
+    """Node properties of a definition."""
+    count, main = properties.get("numNodes"), properties.get("mainNode")
+    if not isinstance(count, int) or not isinstance(main, int) or not 0 <= main < count:
+        raise ClientError("nodeProperties.mainNode: must be one of numNodes nodes")
+    ranges = properties.get("nodeRangeProperties") or ()
+    if not 1 <= len(ranges) <= _RANGES:
+        raise ClientError(f"nodeProperties.nodeRangeProperties: 1 to {_RANGES} are allowed")
+    for part in ranges:
+        if not _NODES.fullmatch(str(part.get("targetNodes"))):
+            raise ClientError("nodeProperties.nodeRangeProperties.targetNodes: a range such as 0:3 or 0:")
+        if part.get("container"):
+            container_properties(part["container"], ())
 
 
 def pod_properties(properties: Json) -> None:
@@ -261,6 +286,8 @@ def definition(request: Json) -> None:
             environment(container.get("environment"), "ecsProperties environment")
     if request.get("eksProperties"):
         pod_properties(request["eksProperties"].get("podProperties") or {})
+    if request.get("nodeProperties"):
+        node_properties(request["nodeProperties"])
     retry(request.get("retryStrategy"))
     timeout(request.get("timeout"))
     parameters(request.get("parameters"))
