@@ -1,6 +1,9 @@
 """`pierhead batch …` as processes, against a running operator and Batch."""
 
 import asyncio
+import os
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,45 @@ async def test_watching_ends_as_the_batch_job_does(lab: Lab, pierhead: CommandLi
     assert badly.code == 1
     assert "FailedIndexes" in badly.errors
     assert "pierhead batch get" in badly.errors
+
+
+async def test_on_a_terminal_every_index_is_drawn(lab: Lab, tmp_path: Path) -> None:
+    lab.batch.script(indexes="7", exit_code=1)
+    lab.operator()
+    name = await lab.job(completions=40, backoffLimitPerIndex=0, maxFailedIndexes=1)
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (12, 30))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pierhead", "batch", "watch", name, "--namespace", lab.namespace),
+        env={**lab.sandbox.environment, "HOME": str(tmp_path), "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(theirs)
+    reading = asyncio.create_task(asyncio.to_thread(_everything, ours))
+    _, errors = await process.communicate()
+    drawn = await reading
+    assert process.returncode == 1, errors
+    last = drawn[drawn.rindex(name) :]
+    assert last.count("█") == 40
+    assert "\x1b[31m█" in last
+    assert "39/40" in last
+    assert "FailedIndexes" in errors.decode()
+
+
+def _everything(terminal: int) -> str:
+    """What is printed until nobody has the other side open any more."""
+    found = b""
+    try:
+        while part := os.read(terminal, 65536):
+            found += part
+    except OSError:
+        # So Linux says that the other side is closed.
+        pass
+    finally:
+        os.close(terminal)
+    return found.decode()
 
 
 _PROGRAM = """

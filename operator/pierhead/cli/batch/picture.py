@@ -14,6 +14,7 @@ from pierhead.cli.conditions import condition
 from pierhead.cli.output import style_of
 from pierhead.engine.resource import Object
 
+_RUNNING: Final = "Running"
 _AROUND: Final = 7
 """Lines that are no grid."""
 
@@ -26,7 +27,9 @@ def line(obj: Object, now: datetime) -> str:
     counts = ", ".join(f"{found[name]} {name}" for name in views.COUNTS[1:])
     states = _states(obj)
     why = views.waits_for(obj) if condition(obj, "Schedulable") else None
-    more = f"; {found['message']}" if views.is_finished(obj) else f"; waits for: {why}" if why else ""
+    # While it runs the message says what the counts say.
+    more = "" if found["status"] == _RUNNING else f"; {found['message']}"
+    more += f"; waits for: {why}" if why else ""
     return (
         f"{found['status']} {found['succeeded']}/{found['size']}, {counts}"
         f"{f' ({states})' if states else ''}, round {found['round']}{more}"
@@ -52,7 +55,7 @@ def picture(obj: Object, now: datetime, *, width: int, height: int) -> Text:
     largest = max(cell.size for row in grid for cell in row)
     if largest > 1:
         text.append(f"a cell is {largest} indexes or one less\n", style="bright_black")
-    waits = views.waits_for(obj)
+    waits = views.waits_for(obj) if found["status"] == _RUNNING else None
     text.append(f"waits for: {waits}" if waits else found["message"], style="yellow" if waits else "")
     return text
 

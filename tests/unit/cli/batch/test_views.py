@@ -106,6 +106,17 @@ def test_the_line_of_a_change_does_not_change_with_time() -> None:
     assert line(obj, NOW) == line(obj, datetime(2027, 1, 1, tzinfo=UTC)) == expected
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (told("Ready", "False", reason="PolicyDenied", message="not the queue"), "round 0; not the queue"),
+        (RUNNING, "round 0"),
+    ],
+)
+def test_a_line_says_why_nothing_runs(condition: dict[str, Any], expected: str) -> None:
+    assert line(batch_job(condition), NOW).endswith(expected)
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (20, 8), (1, 1), (200, 60)])
 def test_the_picture_of_a_hundred_thousand_fits_the_terminal(width: int, height: int) -> None:
     obj = batch_job(RUNNING, size=100_000, succeeded=60_000, completedIndexes="0-59999", active=40_000)
