@@ -242,13 +242,13 @@ def chunks(ids: Iterable[str], size: int = DESCRIBE_LIMIT) -> Iterable[list[str]
 def _job(entry: Mapping[str, Any]) -> Job:
     array = entry.get("arrayProperties") or {}
     attempts = entry.get("attempts") or entry.get("eksAttempts") or []
-    now, last = _containers(entry), _containers(attempts[-1] if attempts else {})
-    telling = [_telling(now), _telling(last)]
+    now, last = containers_of(entry), containers_of(attempts[-1] if attempts else {})
+    ends = [telling(now), telling(last)]
 
     def latest(name: str) -> Any:
-        return next((part[name] for part in telling if part.get(name) is not None), None)
+        return next((part[name] for part in ends if part.get(name) is not None), None)
 
-    options = (telling[0].get("logConfiguration") or {}).get("options") or {}
+    options = (ends[0].get("logConfiguration") or {}).get("options") or {}
     return Job(
         id=entry["jobId"],
         name=entry.get("jobName", ""),
@@ -267,7 +267,7 @@ def _job(entry: Mapping[str, Any]) -> Job:
     )
 
 
-def _containers(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def containers_of(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The containers of a job or of one attempt, wherever its platform has them.
 
     Source: Batch API reference, JobDetail, AttemptDetail and EksAttemptDetail.
@@ -282,7 +282,7 @@ def _containers(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found
 
 
-def _telling(containers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def telling(containers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Of several containers the one that failed; else the first with an exit code, else the first."""
     failed = (container for container in containers if container.get("exitCode"))
     ended = (container for container in containers if container.get("exitCode") is not None)

@@ -4,11 +4,11 @@ Invariant: it reads and never changes anything; of a job's environment nothing i
 are asked for. A job that Batch does not describe is left out, never an error. Source: Batch's API reference.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pierhead.aws.batch import chunks
+from pierhead.aws.batch import chunks, containers_of, telling
 from pierhead.aws.session import AwsClient
 
 LOG_GROUP: Final = "/aws/batch/job"
@@ -67,6 +67,10 @@ class SurveyedJob:
     span: Span | None
     vcpus: float | None
     memory_mib: float | None
+    """Of everything that runs for one index; None where the job definition does not tell."""
+
+    nodes: int | None = None
+    """None where it does not run on several nodes together."""
 
 
 async def described(
@@ -133,13 +137,13 @@ async def _pages(client: AwsClient, operation: str, **request: Any) -> AsyncIter
 
 def _job(entry: Mapping[str, Any], variables: Collection[str]) -> SurveyedJob:
     array = entry.get("arrayProperties") or {}
-    containers = list(_containers(entry))
+    containers = containers_of(entry)
     environment = [
         variable
         for container in containers
         for variable in container.get("environment") or container.get("env") or ()
     ]
-    vcpus, memory = _resources(containers)
+    vcpus, memory = _resources(entry)
     return SurveyedJob(
         id=entry["jobId"],
         name=entry.get("jobName", ""),
@@ -158,28 +162,19 @@ def _job(entry: Mapping[str, Any], variables: Collection[str]) -> SurveyedJob:
         span=_span(entry),
         vcpus=vcpus,
         memory_mib=memory,
+        nodes=(entry.get("nodeProperties") or {}).get("numNodes"),
     )
 
 
-def _containers(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The containers of one job, or of one attempt of it, whatever it runs on."""
-    if entry.get("container"):
-        yield entry["container"]
-    tasks = (entry.get("ecsProperties") or {}).get("taskProperties") or entry.get("taskProperties") or ()
-    for task in tasks:
-        yield from task.get("containers") or ()
-    yield from ((entry.get("eksProperties") or {}).get("podProperties") or {}).get("containers") or ()
-
-
-def _attempts(entry: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> Iterator[Attempt]:
+def _attempts(entry: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> Iterator[Attempt]:
     groups = (
         ((container.get("logConfiguration") or {}).get("options") or {}).get("awslogs-group")
         for container in containers
     )
     group = next((found for found in groups if found), LOG_GROUP)
     streams = set()
-    for attempt in entry.get("attempts") or ():
-        found = _attempt(list(_containers(attempt)), group)
+    for attempt in entry.get("attempts") or entry.get("eksAttempts") or ():
+        found = _attempt(containers_of(attempt), group)
         streams.add(found.log_stream)
         yield found
     now = _attempt(containers, group)
@@ -187,11 +182,9 @@ def _attempts(entry: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> 
         yield now
 
 
-def _attempt(containers: list[Mapping[str, Any]], group: str) -> Attempt:
-    def first(name: str) -> Any:
-        return next((container[name] for container in containers if container.get(name) is not None), None)
-
-    return Attempt(group, first("logStreamName"), first("exitCode"), first("reason"))
+def _attempt(containers: Sequence[Mapping[str, Any]], group: str) -> Attempt:
+    last = telling(containers)
+    return Attempt(group, last.get("logStreamName"), last.get("exitCode"), last.get("reason"))
 
 
 def _span(entry: Mapping[str, Any]) -> Span | None:
@@ -201,13 +194,47 @@ def _span(entry: Mapping[str, Any]) -> Span | None:
     return Span(int(started), int(stopped) if stopped else None)
 
 
-def _resources(containers: list[Mapping[str, Any]]) -> tuple[float | None, float | None]:
-    """Both of all containers together, memory in MiB; None where a definition does not tell them so."""
+def _resources(entry: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """VCPUs and MiB of everything that runs for one index; None where a definition does not tell them so."""
+    nodes = entry.get("nodeProperties")
+    if nodes:
+        parts = [
+            (_node_count(part, int(nodes["numNodes"])), _resources(part))
+            for part in nodes.get("nodeRangeProperties") or ()
+        ]
+        return (
+            _sum(vcpus if vcpus is None else count * vcpus for count, (vcpus, _) in parts),
+            _sum(memory if memory is None else count * memory for count, (_, memory) in parts),
+        )
+    pod = (entry.get("eksProperties") or {}).get("podProperties") or {}
+    if pod:
+        wants = [container.get("resources") or {} for container in pod.get("containers") or ()]
+        told = [{**(want.get("limits") or {}), **(want.get("requests") or {})} for want in wants]
+        return (
+            _sum(float(want["cpu"]) for want in told if "cpu" in want),
+            _sum(float(str(want["memory"]).removesuffix("Mi")) for want in told if "memory" in want),
+        )
     given = [
         (requirement["type"], float(requirement["value"]))
-        for container in containers
+        for container in containers_of(entry)
         for requirement in container.get("resourceRequirements") or ()
     ]
-    vcpus = [value for kind, value in given if kind == "VCPU"]
-    memory = [value for kind, value in given if kind == "MEMORY"]
-    return sum(vcpus) if vcpus else None, sum(memory) if memory else None
+    return (
+        _sum(value for kind, value in given if kind == "VCPU"),
+        _sum(value for kind, value in given if kind == "MEMORY"),
+    )
+
+
+def _node_count(part: Mapping[str, Any], nodes: int) -> int:
+    """How many nodes a range such as `0:3`, `4:` or `5` has, of so many."""
+    first, colon, last = str(part.get("targetNodes") or "0:").partition(":")
+    if not colon:
+        return 1
+    return int(last or nodes - 1) - int(first or 0) + 1
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """None where there is no value, or one is not known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return sum(known) if found and len(known) == len(found) else None

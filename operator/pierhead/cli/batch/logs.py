@@ -97,6 +97,11 @@ async def _attempt(client: AwsClient, obj: Object, index: int, number: int | Non
         return Attempt(told.get("logGroup") or LOG_GROUP, told["logStream"], None, None)
     job_id = jobs.job_id_of(await jobs.jobs_of(client, obj), index)
     found = await described(client, [job_id]) if job_id is not None else []
+    if found and found[0].nodes:
+        raise CommandError(
+            f"index {index} runs on {found[0].nodes} nodes, each with a log of its own: those of jobs "
+            f"{found[0].id}#0 and on, as `aws batch describe-jobs` names them"
+        )
     if found:
         return chosen(found[0].attempts, index, number)
     if told is not None:

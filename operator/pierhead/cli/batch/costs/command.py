@@ -73,11 +73,12 @@ def resources_of(obj: Object, jobs: list[SurveyedJob]) -> Resources:
     for job in jobs:
         if job.vcpus is not None and job.memory_mib is not None:
             return Resources(job.vcpus, job.memory_mib)
-    container = (views.spec_of(obj).get("template") or {}).get("container")
+    template = views.spec_of(obj).get("template") or {}
+    container = template.get("container") or template.get("eks")
     if container is None:
         raise CommandError(
             f"what an index of BatchJob {obj['metadata']['name']} reserves is not known: its spec has no "
-            "template.container, and Batch knows no job of it that tells"
+            "container or Pod of its own, and Batch knows no job of it that tells"
         )
     given = container.get("resources") or {}
     return Resources(float(given.get("vcpu") or _VCPUS), float(given.get("memoryMiB") or _MEMORY))
