@@ -92,6 +92,7 @@ def _batch_job(services: Services) -> Reconciler:
 
     return BatchJobReconciler(
         client=services.client,
+        discovery=services.discovery,
         sessions=services.sessions,
         policy=services.policy,
         settings=services.settings,

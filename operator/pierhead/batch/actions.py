@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.model.status import Shard
 from pierhead.batch.state import Target
 from pierhead.batch.submitting.shards import Part
@@ -29,9 +30,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Work begins, or is resumed: the start time is now; `again` plans the indexes that are missing anew."""
+    """Work begins, or is resumed: the start time is now; `again` plans the indexes that are missing anew.
+
+    With `waits` it is no longer suspended and has not begun either: others are not ready yet.
+    """
 
     again: bool
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,13 @@ class Advance:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """These indexes run in the round, of which nothing has been submitted."""
+
+    indexes: IndexSet
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Complete or Failed for this reason; None: every index has succeeded."""
 
@@ -109,5 +121,5 @@ class Release:
 
 Action = (
     Rest | Look | Refused | Start | Suspend | Aim | LookUp | Submit | Harvest | Lose | Drop
-    | Terminate | Advance | Finish | Release
+    | Terminate | Advance | Plan | Finish | Release
 )  # fmt: skip

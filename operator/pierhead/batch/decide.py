@@ -19,6 +19,7 @@ from pierhead.batch.actions import (
     Look,
     LookUp,
     Lose,
+    Plan,
     Refused,
     Release,
     Rest,
@@ -28,6 +29,7 @@ from pierhead.batch.actions import (
     Terminate,
 )
 from pierhead.batch.following.jobs import Seen
+from pierhead.batch.gate import FAILED, Gate
 from pierhead.batch.ledgers.indexes import IndexSet, Layout
 from pierhead.batch.limits import Limits
 from pierhead.batch.model.status import MOST_OPEN, Shard
@@ -72,6 +74,8 @@ class Facts:
     """Those of them that must not run again."""
     fatal: Target | None = None
     """A failure that is seen and fails the whole BatchJob."""
+    gate: Gate = field(default_factory=Gate)
+    """What others let run."""
     refused_until: datetime | None = None
     """Until when nothing is submitted because the last attempt was refused."""
 
@@ -130,7 +134,8 @@ def _enough(facts: Facts) -> Action | None:
 def _done(facts: Facts) -> Action | None:
     """An end that came about by itself is not undone by a deadline that has passed meanwhile."""
     state = facts.state
-    by_itself = not facts.deleting and state.target is None and state.begun and not state.open
+    begun = state.begun or bool(facts.gate.never)
+    by_itself = not facts.deleting and state.target is None and begun and not state.open
     return _finish(facts) if by_itself else None
 
 
@@ -156,7 +161,7 @@ def _new_target(facts: Facts) -> Target | None:
     if deadline is not None and facts.now >= deadline:
         seconds = facts.limits.active_deadline_seconds
         return Target("DeadlineExceeded", f"not done within spec.activeDeadlineSeconds ({seconds} s)")
-    return facts.fatal or _too_many_failed(facts)
+    return facts.fatal or facts.gate.failed or _too_many_failed(facts)
 
 
 def _too_many_failed(facts: Facts) -> Target | None:
@@ -198,11 +203,23 @@ def _to_terminate(facts: Facts, shard: Shard) -> bool:
 
 
 def _go_on(facts: Facts) -> Action | None:
-    state, limits = facts.state, facts.limits
+    state = facts.state
+    runnable = _runnable(facts)
     if state.suspended or state.start_time is None:
-        return Start(again=state.planned > 0 and not state.open)
-    if state.round_ended or _failed_in_order(facts):
-        return Advance()
+        again_from_start = state.planned > 0 and not state.open
+        begins = bool(runnable) or state.begun
+        return Start(again=again_from_start, waits=not begins) if state.suspended or begins else None
+    round_over = state.round_ended or _failed_in_order(facts)
+    # What may run only grows, so a plan that was made before and stored may be made anew.
+    unplanned = facts.gate.restricted and state.planned == 0 and runnable != state.ledger.plan
+    if round_over or unplanned:
+        next_round = Advance() if round_over else Plan(runnable)
+        return next_round if runnable else None
+    return _send(facts)
+
+
+def _send(facts: Facts) -> Action | None:
+    state, limits = facts.state, facts.limits
     again = tuple(
         shard
         for shard in state.open
@@ -220,6 +237,28 @@ def _go_on(facts: Facts) -> Action | None:
     layout = Layout(state.ledger.plan)
     parts = split(layout, start=state.planned, most=shards, map_limit=limits.map_limit, room=room)
     return Submit(tuple(parts), again)
+
+
+def _reachable(facts: Facts) -> IndexSet:
+    """The indexes that are left, but for those that cannot run any more because of others."""
+    left = facts.state.ledger.remaining(facts.limits.backoff_limit_per_index)
+    never = left & facts.gate.never
+    if never and facts.limits.order == "Sequential":
+        return left & IndexSet.below(next(iter(never)))
+    return left - never
+
+
+def _runnable(facts: Facts) -> IndexSet:
+    """The indexes that a round that begins now may run."""
+    reachable, ready = _reachable(facts), facts.gate.ready
+    if facts.gate.closed or facts.gate.error is not None:
+        return IndexSet()
+    if ready is None:
+        return reachable
+    early = reachable - ready
+    if early and facts.limits.order != "Parallel":
+        return reachable & IndexSet.below(next(iter(early)))
+    return reachable & ready
 
 
 def _failed_in_order(facts: Facts) -> bool:
@@ -251,29 +290,28 @@ def _room(facts: Facts) -> int | None:
 
 def _finish(facts: Facts) -> Finish | None:
     """The end, if no index is left that could run."""
-    state = facts.state
+    state, limit = facts.state, facts.limits.backoff_limit_per_index
     stopped = _stopped(facts)
-    if stopped is None and state.ledger.advance(facts.limits.backoff_limit_per_index).plan:
+    if stopped is None and _reachable(facts):
         return None
     if state.lost:
         message = f"Batch forgot jobs of {state.lost} indexes before their results were read"
         return Finish(Target("JobsLost", message))
-    too_many = _too_many_failed(facts)
-    if too_many is not None:
-        return Finish(too_many)
-    if stopped is not None:
-        return Finish(stopped)
-    failed = len(state.ledger.exhausted(facts.limits.backoff_limit_per_index))
-    if failed:
-        return Finish(Target("FailedIndexes", f"{failed} of {state.ledger.size} indexes failed"))
-    return Finish(None)
+    target = _too_many_failed(facts) or stopped
+    never, failed = len(state.ledger.remaining(limit)), len(state.ledger.exhausted(limit))
+    if target is None and never:
+        text = f"{never} of {state.ledger.size} indexes do not run, because of {facts.gate.lacking}"
+        target = Target(FAILED, text)
+    elif target is None and failed:
+        target = Target("FailedIndexes", f"{failed} of {state.ledger.size} indexes failed")
+    return Finish(target)
 
 
 def _stopped(facts: Facts) -> Target | None:
     """Why the indexes that are left never run: one before them failed for good."""
     limits, ledger = facts.limits, facts.state.ledger
     failed = ledger.exhausted(limits.backoff_limit_per_index)
-    left = ledger.advance(limits.backoff_limit_per_index).plan
+    left = ledger.remaining(limits.backoff_limit_per_index)
     if limits.order != "Sequential" or not failed or not left:
         return None
     text = f"index {next(iter(failed))} failed; the {len(left)} after it do not run, by spec.order Sequential"
@@ -295,6 +333,8 @@ def next_moment(facts: Facts) -> datetime | None:
         told = facts.terminated.get(shard.job_id or "")
         if told is not None:
             moments.append(told + TERMINATE_AGAIN)
+    if facts.gate.until is not None:
+        moments.append(facts.gate.until)
     deadline = _deadline(facts)
     if deadline is not None and facts.state.target is None:
         moments.append(deadline)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from pierhead.batch.actions import Action, Advance, Aim, Drop, Start, Suspend
+from pierhead.batch.actions import Action, Advance, Aim, Drop, Plan, Start, Suspend
 from pierhead.batch.state import State
 
 
@@ -13,15 +13,17 @@ def moved(state: State, action: Action, *, limit: int, now: datetime) -> State:
     `limit` is how often an index that failed runs again.
     """
     match action:
-        case Start(again):
-            begun = replace(state, suspended=False, start_time=now)
-            return begun.advanced(limit) if again else begun
+        case Start(again, waits):
+            state = replace(state, suspended=False, start_time=None if waits else now)
+            state = state.advanced(limit) if again else state
         case Suspend():
-            return replace(state, suspended=True, start_time=None)
+            state = replace(state, suspended=True, start_time=None)
         case Aim(target):
-            return replace(state, target=target)
+            state = replace(state, target=target)
         case Advance():
-            return state.advanced(limit)
+            state = state.advanced(limit)
+        case Plan(indexes):
+            state = replace(state, ledger=replace(state.ledger, plan=indexes))
         case Drop(shards):
-            return state.without(shards)
+            state = state.without(shards)
     return state

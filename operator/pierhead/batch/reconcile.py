@@ -15,6 +15,7 @@ from pierhead.aws.policy import Policy
 from pierhead.aws.queues import EventQueue, region_of
 from pierhead.aws.session import AwsSessions
 from pierhead.batch.alarms import Alarms
+from pierhead.batch.dependencies import Gates
 from pierhead.batch.following.events import hinted
 from pierhead.batch.following.follow import Follower
 from pierhead.batch.ledgers.record import IndexRecords
@@ -30,7 +31,10 @@ from pierhead.batch.submitting.preparation import Preparation
 from pierhead.engine.outcome import Outcome
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
+from pierhead.expressions import Expressions
 from pierhead.kube.client import Client
+from pierhead.kube.dependencies import Dependencies
+from pierhead.kube.discovery import Discovery
 from pierhead.kube.resources import BATCH_JOBS
 from pierhead.model import FINALIZER
 from pierhead.settings import Settings
@@ -46,6 +50,7 @@ class BatchJobReconciler:
         sessions: AwsSessions,
         policy: Policy,
         settings: Settings,
+        discovery: Discovery | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Random | None = None,
     ) -> None:
@@ -64,6 +69,8 @@ class BatchJobReconciler:
             clock=clock,
             leading_since=clock(),
         )
+        dependencies = Dependencies(client, discovery or Discovery(client), Expressions())
+        self._gates = Gates(client, dependencies, self._shared.records, settings)
 
         self._collector = Collector(
             clients,
@@ -95,6 +102,7 @@ class BatchJobReconciler:
         self._shared.leading_since = self._clock()
         self._shared.follower.start(wake)
         self._shared.alarms.start(wake)
+        self._gates.dependencies.start(wake)
         self._collector.start()
         if self._events is not None:
             self._listening = asyncio.create_task(self._events.run(), name="batch-events")
@@ -107,6 +115,7 @@ class BatchJobReconciler:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
         await self._shared.follower.stop()
+        await self._gates.dependencies.stop()
 
     def forget(self, key: ObjectKey) -> None:
         """Drops everything about a BatchJob that is gone."""
@@ -115,6 +124,7 @@ class BatchJobReconciler:
         self._shared.alarms.set(key, None)
         self._shared.follower.forget(key)
         self._shared.records.forget(key)
+        self._gates.dependencies.forget(key)
 
     async def reconcile(self, resource: Resource) -> Outcome:
         """One pass over one BatchJob."""
@@ -132,6 +142,7 @@ class BatchJobReconciler:
             memory = self._memories[resource.key] = Memory(resource.uid)
         spec = RESOURCE.parse(resource.object)
         situation = await Situation.load(resource, spec, memory, self._shared)
+        await self._gates.look(situation)
         try:
             outcome = await run(situation)
         finally:

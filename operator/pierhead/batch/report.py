@@ -12,6 +12,7 @@ from typing import Any
 
 from pierhead.batch.following.children import said_to_be_stuck
 from pierhead.batch.following.jobs import Counts, Glimpse, Seen, just_submitted
+from pierhead.batch.gate import WAITING, Gate
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.intervals import bounded_text
 from pierhead.batch.model.status import (
@@ -45,6 +46,7 @@ class View:
     """A failure that fails the whole BatchJob."""
     failures: tuple[Failure, ...] = ()
     glimpses: Mapping[str, Glimpse] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
 
 
 def status_of(
@@ -87,6 +89,7 @@ def status_of(
             shards=[*state.ended, *state.open] or None,
             lost=state.lost,
             suspended=state.suspended,
+            met=list(state.met) or None,
             job_definition=state.job_definition,
             spec_digest=state.spec_digest,
             index_record=record,
@@ -123,6 +126,8 @@ def conditions_of(
     """The conditions of a BatchJob that has not finished."""
     stored = {str(entry.get("type")): entry for entry in previous}
     found = [*_phase(state, view, deleting=deleting), *_suspension(state, stored), *_loss(state)]
+    if not deleting:
+        found += view.gate.conditions(state.target)
     stuck = _stuck(state, view, stored.get("Schedulable"))
     if stuck:
         found.append(Condition("Schedulable", "False", "JobsNotRunnable", stuck))
@@ -130,11 +135,14 @@ def conditions_of(
 
 
 def final_conditions(
-    state: State, target: Target | None, previous: Iterable[Mapping[str, Any]]
+    state: State,
+    target: Target | None,
+    previous: Iterable[Mapping[str, Any]],
+    gate: Gate | None = None,
 ) -> tuple[Condition, ...]:
     """The conditions of a BatchJob that is Complete or Failed for this reason; without one it is Complete."""
     stored = {str(entry.get("type")): entry for entry in previous}
-    found = [*_suspension(state, stored), *_loss(state)]
+    found = [*_suspension(state, stored), *_loss(state), *(gate or Gate()).conditions(target)]
     if target is None:
         text = f"all {state.ledger.size} indexes succeeded"
         target = Target("CompletionsReached", text, success=True)
@@ -166,13 +174,14 @@ def _phase(state: State, view: View, *, deleting: bool) -> list[Condition]:
     if state.target is not None:
         message = f"{state.target.message}; what runs is being terminated"
         return [_aim(state.target), *_working("Terminating", message)]
-    if state.suspended and state.open:
-        return _working("Suspending", "what runs is being terminated")
     if state.suspended:
-        return [not_ready("Suspended", "the BatchJob is suspended")]
+        idle = [not_ready("Suspended", "the BatchJob is suspended")]
+        return _working("Suspending", "what runs is being terminated") if state.open else idle
     if any(shard.state == "Intent" for shard in state.open):
         message = "it is not known yet whether a job was accepted; it is looked up by its name"
         return _working("LookingUpJobs", message)
+    if view.gate.waiting and not state.open:
+        return _working(WAITING, view.gate.waiting)
     succeeded = len(state.ledger.succeeded) + counts_of(state.open, view.seen).succeeded
     return _working("Running", f"{succeeded} of {state.ledger.size} indexes succeeded")
 

@@ -16,6 +16,7 @@ from pierhead.batch.decide import Facts
 from pierhead.batch.following.follow import Follower
 from pierhead.batch.following.jobs import FailedChild, Glimpse, Seen
 from pierhead.batch.following.poller import Followed
+from pierhead.batch.gate import Gate
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.batch.ledgers.record import IndexRecords
@@ -84,6 +85,7 @@ class Situation:
         self.state = state
         self.memory = memory
         self.shared = shared
+        self.gate = Gate()
         self.names = JobNames.of(resource.key.namespace, resource.key.name, resource.uid)
         self.access = _access(spec, resource.key.namespace, shared.settings)
         self._stored = stored
@@ -105,7 +107,8 @@ class Situation:
         else:
             ledger = await shared.records.load(resource, stored, stored.size or spec.completions)
             planned = stored.planned if stored.round == ledger.round else 0
-            ledger = ledger.resized(spec.completions, planned)
+            at_once = all(entry.type == "All" for entry in spec.depends_on or ())
+            ledger = ledger.resized(spec.completions, planned, at_once=at_once)
         state = memory.overlaid(load(stored, conditions_in(resource), ledger))
         digest = spec_digest(resource.spec)
         if state.spec_digest not in {None, digest} and not resource.deleting:
@@ -178,6 +181,7 @@ class Situation:
             failed_now=view.failed,
             barred_now=view.barred,
             fatal=view.fatal,
+            gate=self.gate,
             refused_until=refusal.until if refusal and refusal.wish == self.wish else None,
         )
 
@@ -207,6 +211,7 @@ class Situation:
             fatal=fatal,
             failures=tuple(failures),
             glimpses=glimpses,
+            gate=self.gate,
         )
 
     def fatal(self, shard: Shard, verdicts: Verdicts) -> Target | None:

@@ -42,6 +42,8 @@ class State:
     start_time: datetime | None = None
     suspended: bool = False
     target: Target | None = None
+    met: tuple[int, ...] = ()
+    """Numbers of the dependencies that were ready, ascending."""
     job_definition: str | None = None
     spec_digest: str | None = None
 
@@ -127,6 +129,7 @@ def load(status: BatchJobStatus, conditions: Iterable[Mapping[str, Any]], ledger
         start_time=to_moment(status.start_time) if status.start_time else None,
         suspended=status.suspended,
         target=_target(conditions),
+        met=tuple(status.met or ()),
         job_definition=status.job_definition,
         spec_digest=status.spec_digest,
     )

@@ -68,6 +68,11 @@ async def _end(situation: Situation, action: Action) -> Outcome:
         error = _again(trouble)
         error.status = with_shards(resource.status, situation.state) if action == Look() else None
         raise error
+    gate_error = situation.gate.error
+    if gate_error is not None and isinstance(action, Rest):
+        error = _again(gate_error)
+        error.conditions = tuple(situation.gate.conditions(situation.state.target))
+        raise error
     match action:
         case Refused():
             refusal = situation.memory.refusal
@@ -83,7 +88,7 @@ async def _end(situation: Situation, action: Action) -> Outcome:
             complete = target is None or target.success
             return Outcome(
                 status=await situation.status(completion=situation.now if complete else None),
-                conditions=final_conditions(situation.state, target, previous),
+                conditions=final_conditions(situation.state, target, previous, situation.gate),
                 requeue_after=situation.spec.ttl_seconds_after_finished,
             )
     until = action.until if isinstance(action, Rest) else None

@@ -93,11 +93,11 @@ class Held:
     """Who waits for each other, where the waiter is among them; empty where it is not."""
 
     @property
-    def message(self) -> str:
-        """What is waited for, in words."""
+    def lacking(self) -> str:
+        """What is waited for, in words; empty when all is ready."""
         told = [one.missing for one in self.found.values() if one.missing]
         more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-        return f"waiting for {'; '.join(told[:_SHOWN])}{more}"
+        return f"{'; '.join(told[:_SHOWN])}{more}"
 
 
 class Dependencies:
@@ -145,9 +145,11 @@ class Dependencies:
         watched = True
         for index, one in list(found.items()):
             if one.missing and one.resource is not None:
+                before = len(self._held.get(waiter.key, ()))
                 watched &= await self._follow(waiter, one.resource, wanted[index].name)
-                # Whatever changed before the watch began has woken nobody.
-                found[index] = await self._look(waiter, index, wanted[index])
+                if len(self._held[waiter.key]) > before:
+                    # Whatever changed before the watch began has woken nobody.
+                    found[index] = await self._look(waiter, index, wanted[index])
         missing = [one for one in found.values() if one.missing]
         if not missing:
             self.forget(waiter.key)

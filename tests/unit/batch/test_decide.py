@@ -1,7 +1,7 @@
 """Every branch of what to do next."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -22,62 +22,32 @@ from pierhead.batch.actions import (
     Suspend,
     Terminate,
 )
-from pierhead.batch.decide import Facts, decide
+from pierhead.batch.decide import decide
 from pierhead.batch.following.jobs import Counts, Seen
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
-from pierhead.batch.limits import Limits
-from pierhead.batch.model.status import MOST_OPEN, Shard
+from pierhead.batch.model.status import MOST_OPEN
 from pierhead.batch.policies import Criterion
-from pierhead.batch.state import State, Target, key_of, to_text
+from pierhead.batch.state import Target, key_of
 from pierhead.batch.submitting.shards import Part
-
-NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
-SETTLE = timedelta(seconds=60)
-LOST_AFTER = timedelta(seconds=300)
-RUNNING = Seen("PENDING", Counts(running=10))
-SUCCEEDED = Seen("SUCCEEDED", Counts(succeeded=10))
-FAILED = Seen("FAILED", Counts(failed=10))
-FAILING = Target("DeadlineExceeded", "late")
-
-
-def ago(seconds: float) -> datetime:
-    return NOW - timedelta(seconds=seconds)
-
-
-def shard(state="Submitted", *, number=0, size=10, tries=1, since=1000.0, round_number=0) -> Shard:
-    job_id = f"job-{number}" if state == "Submitted" else None
-    place = {"round": round_number, "shard": number, "first": number * size, "size": size}
-    return Shard(**place, state=state, since=to_text(ago(since)), tries=tries, job_id=job_id)
-
-
-def state(*shards: Shard, size=10, started=True, **fields) -> State:
-    return State(
-        ledger=fields.pop("ledger", Ledger.first(size)),
-        planned=fields.pop("planned", sum(entry.size for entry in shards)),
-        next_shard=len(shards),
-        open=shards,
-        start_time=ago(500) if started else None,
-        **fields,
-    )
-
-
-def facts(known: State, **fields) -> Facts:
-    limits = Limits(**fields.pop("limits", {}))
-    seen = fields.pop("seen", {f"job-{number}": RUNNING for number in range(5)})
-    given = {"settle": SETTLE, "lost_after": LOST_AFTER, "leading_since": ago(900)} | fields
-    return Facts(limits=limits, state=known, now=NOW, seen=seen, **given)
-
+from support.batch_facts import (
+    FAILED,
+    FAILING,
+    NOW,
+    ONE_FAILED,
+    RUNNING,
+    SUCCEEDED,
+    ago,
+    facts,
+    shard,
+    state,
+)
 
 INTENT, REFUSED, SUBMITTED = shard("Intent"), shard("Refused", tries=0), shard()
 TWICE = shard(tries=2)
 SETTLED = {key_of(INTENT): ago(1)}
 ALL_DONE = Ledger.first(10).with_results(IndexSet.below(10), IndexSet())
-ONE_FAILED = Ledger.first(10).with_results(IndexSet.below(9), IndexSet.of([9]))
 
-FIRST_DONE = Ledger.first(10).with_results(IndexSet.of([0]), IndexSet())
-FIRST_FAILED = Ledger.first(10).with_results(IndexSet(), IndexSet.of([0]))
-ENDED_ALONE = {"job-0": Seen("FAILED", Counts(failed=1))}
 FAILED_BEFORE = Ledger.first(10).with_results(IndexSet(), IndexSet.of([7, 8])).advance(14)
 THREE_OF_ANY = Criterion(None, 3)
 ENOUGH = Target(
@@ -333,46 +303,6 @@ CASES = {
         Rest(NOW + timedelta(seconds=5)),
     ),
     "no parallelism is a pause": (facts(state(), limits={"parallelism": 0}), Rest()),
-    # One after the other
-    "in order the first goes alone": (
-        facts(state(), limits={"order": "Sequential", "parallelism": 4}),
-        Submit((Part(0, 1),)),
-    ),
-    "in order no parallelism is a pause too": (
-        facts(state(), limits={"order": "Sequential", "parallelism": 0}),
-        Rest(),
-    ),
-    "in order the next waits until the result is recorded": (
-        facts(
-            state(shard(size=1, tries=2, since=30)), limits={"order": "SequentialTolerant"}, seen=ENDED_ALONE
-        ),
-        Rest(NOW + timedelta(seconds=30)),
-    ),
-    "in order the next follows a success": (
-        facts(state(planned=1, ledger=FIRST_DONE), limits={"order": "Sequential"}),
-        Submit((Part(1, 1),)),
-    ),
-    "in order one that failed runs again before the next": (
-        facts(
-            state(planned=1, ledger=FIRST_FAILED),
-            limits={"order": "Sequential", "backoff_limit_per_index": 1},
-        ),
-        Advance(),
-    ),
-    "in order the first that failed for good is the last": (
-        facts(state(planned=1, ledger=FIRST_FAILED), limits={"order": "Sequential"}),
-        Finish(
-            Target("FailedIndexes", "index 0 failed; the 9 after it do not run, by spec.order Sequential")
-        ),
-    ),
-    "in tolerant order the next follows one that failed for good": (
-        facts(state(planned=1, ledger=FIRST_FAILED), limits={"order": "SequentialTolerant"}),
-        Advance(),
-    ),
-    "in tolerant order a failure is told at the end": (
-        facts(state(ledger=ONE_FAILED, planned=10), limits={"order": "SequentialTolerant"}),
-        Finish(Target("FailedIndexes", "1 of 10 indexes failed")),
-    ),
     # Suspension
     "a new one that is suspended does nothing": (
         facts(state(started=False), limits={"suspend": True}),

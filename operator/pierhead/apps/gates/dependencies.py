@@ -30,7 +30,7 @@ async def gate(
     return Gate(
         State.PENDING,
         REASON,
-        held.message,
+        f"waiting for {held.lacking}",
         None if held.watched else now + timedelta(seconds=UNWATCHED_SECONDS),
         stalled=any(one.stalled for one in missing),
     )

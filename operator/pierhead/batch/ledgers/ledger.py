@@ -104,8 +104,12 @@ class Ledger:
         """Failures in all rounds; `also_failed` as in `exhausted`."""
         return self.earlier.total() + len(self.failed | (also_failed or IndexSet()))
 
-    def resized(self, size: int, planned: int) -> "Ledger":
-        """For another number of indexes, new ones in the plan of the round.
+    def remaining(self, limit: int) -> IndexSet:
+        """Indexes that have not succeeded, and failed no more than `limit` times."""
+        return IndexSet.below(self.size) - self.succeeded - self.exhausted(limit)
+
+    def resized(self, size: int, planned: int, *, at_once: bool = True) -> "Ledger":
+        """For another number of indexes, new ones in the plan of the round, or else in that of the next.
 
         `planned` of the plan's lowest indexes have been sent to Batch. Raises Invalid when an index that
         would go has run.
@@ -119,7 +123,8 @@ class Ledger:
                 field="spec.completions",
             )
         fresh = IndexSet.below(size) - IndexSet.below(self.size)
-        return replace(self, size=size, plan=(self.plan & IndexSet.below(size)) | fresh)
+        added = fresh if at_once else IndexSet()
+        return replace(self, size=size, plan=(self.plan & IndexSet.below(size)) | added)
 
     def exhausted(self, limit: int, also_failed: IndexSet | None = None) -> IndexSet:
         """Indexes that failed more than `limit` times and so for good.
@@ -132,10 +137,9 @@ class Ledger:
 
     def advance(self, limit: int) -> "Ledger":
         """The next round: every index that neither succeeded nor is exhausted. Its plan may be empty."""
-        remaining = IndexSet.below(self.size) - self.succeeded - self.exhausted(limit)
         return Ledger(
             size=self.size,
-            plan=remaining,
+            plan=self.remaining(limit),
             round=self.round + 1,
             succeeded=self.succeeded,
             earlier=self.earlier.plus_one(self.failed),

@@ -57,6 +57,26 @@ class IndexRecords:
             self._cached[resource.key] = cached
         return cached.ledger
 
+    async def peek(self, key: ObjectKey, uid: str, status: BatchJobStatus) -> Ledger:
+        """The ledger of a BatchJob that somebody else's progress depends on, as it was last saved.
+
+        What cannot be read holds nothing: whoever depends on it waits.
+        """
+        record, cached = status.index_record or IndexRecord(), self._cached.get(key)
+        if cached is not None and cached.uid == uid:
+            return cached.ledger
+        text = record.inline
+        if record.config_map is not None:
+            try:
+                found = await self._client.get(CONFIG_MAPS, record.config_map, key.namespace)
+            except NotFound:
+                return Ledger.first(status.size)
+            text = (found.get("binaryData") or {}).get(_KEY, "")
+        try:
+            return _decoded(text, status.size) if text else Ledger.first(status.size)
+        except Invalid:
+            return Ledger.first(status.size)
+
     async def save(self, resource: Resource, ledger: Ledger) -> IndexRecord | None:
         """Keeps the ledger, and returns what the status is to say about it.
 

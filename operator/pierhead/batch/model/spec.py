@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from pierhead.batch.model.attempts import Attempts
+from pierhead.batch.model.dependencies import MOST_DEPENDENCIES, Dependency
 from pierhead.batch.model.policies import MOST_COMPLETIONS, FailurePolicy, SuccessPolicy
 from pierhead.batch.model.submission import (
     MOST_PRIORITY,
@@ -23,6 +24,7 @@ from pierhead.batch.model.submission import (
 from pierhead.batch.model.template import Template
 from pierhead.model import Model, Rule, exactly_one, immutable
 from pierhead.model.aws import AwsRole
+from pierhead.model.scalars import DNSSubdomain
 
 MOST_BACKOFF = 10
 
@@ -38,6 +40,7 @@ MUTABLE = frozenset(
         "completions",
         "maxFailedIndexes",
         "parallelism",
+        "serviceAccountName",
         "suspend",
         "ttlSecondsAfterFinished",
     }
@@ -104,7 +107,7 @@ class BatchJobSpec(Model):
             "aws", "queue", "backoffLimitPerIndex", "attempts", "timeoutSeconds", "template",
             "jobDefinition", "outputUri", "failurePolicy", "successPolicy", "managedBy", "overrides",
             "parameters", "shareIdentifier", "schedulingPriority", "tags", "propagateTags",
-            "consumableResources", "order",
+            "consumableResources", "order", "dependsOn",
         ),
     )  # fmt: skip
 
@@ -123,6 +126,14 @@ class BatchJobSpec(Model):
     parallelism: Annotated[int, Field(ge=0, le=MOST_COMPLETIONS)] | None = None
     """Most indexes in Batch at once: the others follow in waves of a quarter of it. What runs is not stopped
     when it is lowered. Defaults to all."""
+
+    depends_on: Annotated[list[Dependency], Field(max_length=MOST_DEPENDENCIES)] | None = None
+    """What must be ready before work begins, of any kind, or other BatchJobs index by index. What was ready
+    once is not looked at again. Cannot be changed."""
+
+    service_account_name: DNSSubdomain | None = None
+    """ServiceAccount as which objects in `dependsOn` are read that are no BatchJobs; it needs `get` on them.
+    Defaults to the account that the operator's settings name, which is `default` of the namespace."""
 
     order: Order = "Parallel"
     """Sequential: each index is sent to Batch when the one before it has succeeded; the first that fails for

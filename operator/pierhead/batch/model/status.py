@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from pierhead.batch.model.dependencies import MOST_DEPENDENCIES
 from pierhead.model import Model, Status
 
 INTERVALS_LIMIT = 16_384
@@ -183,6 +184,9 @@ class BatchJobStatus(Status):
 
     suspended: bool = False
     """Whether the work is suspended."""
+
+    met: Annotated[list[Count], Field(max_length=MOST_DEPENDENCIES)] | None = None
+    """Numbers of the entries of `spec.dependsOn` that were ready, and are not looked at again."""
 
     job_definition: Annotated[str, StringConstraints(max_length=512)] | None = None
     """Job definition that the jobs run."""
