@@ -64,11 +64,30 @@ async def test_on_a_terminal_every_index_is_drawn(lab: Lab, tmp_path: Path) -> N
     lab.batch.script(indexes="7", exit_code=1)
     lab.operator()
     name = await lab.job(completions=40, backoffLimitPerIndex=0, maxFailedIndexes=1)
+    last, errors = await _watched(lab, name, tmp_path)
+    assert last.count("█") == 40
+    assert "\x1b[31m█" in last
+    assert "39/40" in last
+    assert "FailedIndexes" in errors
+
+
+async def test_what_the_status_is_too_short_for_is_drawn_too(lab: Lab, tmp_path: Path) -> None:
+    lab.batch.script(share=0.4, exit_code=1)
+    lab.operator()
+    name = await lab.job(completions=9000)
+    obj = await lab.has(name, "Failed", within=90)
+    assert obj["status"]["completedIndexes"].endswith(",...")
+    last, _ = await _watched(lab, name, tmp_path)
+    assert last.count("█") == 5 * 30
+
+
+async def _watched(lab: Lab, name: str, home: Path) -> tuple[str, str]:
+    """The last picture on a terminal of 12 lines of 30 characters, and standard error."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (12, 30))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pierhead", "batch", "watch", name, "--namespace", lab.namespace),
-        env={**lab.sandbox.environment, "HOME": str(tmp_path), "TERM": "xterm-256color"},
+        env={**lab.sandbox.environment, "HOME": str(home), "TERM": "xterm-256color"},
         stdin=theirs,
         stdout=theirs,
         stderr=asyncio.subprocess.PIPE,
@@ -78,11 +97,7 @@ async def test_on_a_terminal_every_index_is_drawn(lab: Lab, tmp_path: Path) -> N
     _, errors = await process.communicate()
     drawn = await reading
     assert process.returncode == 1, errors
-    last = drawn[drawn.rindex(name) :]
-    assert last.count("█") == 40
-    assert "\x1b[31m█" in last
-    assert "39/40" in last
-    assert "FailedIndexes" in errors.decode()
+    return drawn[drawn.rindex(f"BatchJob {name}"[:20]) :], errors.decode()
 
 
 def _everything(terminal: int) -> str:

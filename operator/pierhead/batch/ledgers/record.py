@@ -113,7 +113,7 @@ class IndexRecords:
             raise Invalid(
                 f"ConfigMap {name} belongs to somebody else; rename or delete it", reason="IndexRecordForeign"
             )
-        ledger = _decoded((found.get("binaryData") or {}).get(_KEY, ""), size)
+        ledger = ledger_in(found, size)
         return _Cached(resource.uid, ledger, found["metadata"]["resourceVersion"])
 
     async def _write(self, resource: Resource, ledger: Ledger, version: str | None) -> Object:
@@ -140,6 +140,11 @@ class IndexRecords:
             return await self._client.create(CONFIG_MAPS, obj)
         obj["metadata"]["resourceVersion"] = version
         return await self._client.replace(CONFIG_MAPS, obj)
+
+
+def ledger_in(config_map: Object, size: int) -> Ledger:
+    """The ledger that a BatchJob's ConfigMap has. Raises Invalid where it is unreadable."""
+    return _decoded((config_map.get("binaryData") or {}).get(_KEY, ""), size)
 
 
 def _name(resource: Resource) -> str:

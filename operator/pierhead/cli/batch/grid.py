@@ -6,11 +6,13 @@ at most. Indexes whose fate a shortened interval text does not tell are said to 
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
+from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.intervals import Interval, parse
+from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.cli.batch.views import size_of, status_of
 
 _SHORTENED: Final = ",..."
@@ -67,6 +69,21 @@ def picture_of(obj: Mapping[str, Any]) -> Picture:
         if text.endswith(_SHORTENED)
     ]
     return Picture(size, succeeded, failed, int(status.get("active") or 0), min(ends, default=None))
+
+
+def with_record(picture: Picture, ledger: Ledger, *, finished: bool) -> Picture:
+    """The picture with what the exact record adds to shortened texts: the results of jobs that have ended."""
+    succeeded = IndexSet.spanning(picture.succeeded) | ledger.succeeded
+    failed = IndexSet.spanning(picture.failed)
+    if finished:
+        # What failed and has not succeeded will not any more.
+        failed |= ledger.exhausted(0)
+    return replace(
+        picture,
+        succeeded=succeeded.intervals(),
+        failed=(failed - succeeded).intervals(),
+        told_until=None if finished else picture.told_until,
+    )
 
 
 def cells(picture: Picture, room: int) -> list[Cell]:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.cli.batch import views
-from pierhead.cli.batch.grid import picture_of, rows, sign
+from pierhead.cli.batch.grid import picture_of, rows, sign, with_record
 from pierhead.cli.conditions import condition
 from pierhead.cli.output import style_of
 from pierhead.engine.resource import Object
@@ -36,8 +37,8 @@ def line(obj: Object, now: datetime) -> str:
     )
 
 
-def picture(obj: Object, now: datetime, *, width: int, height: int) -> Text:
-    """A BatchJob on a terminal of this many columns and lines."""
+def picture(obj: Object, now: datetime, *, width: int, height: int, record: Ledger | None = None) -> Text:
+    """A BatchJob on a terminal of this many columns and lines; `record` has what its texts leave out."""
     found = views.summary(obj, now)
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"BatchJob {found['name']}  ", style="bold")
@@ -47,7 +48,10 @@ def picture(obj: Object, now: datetime, *, width: int, height: int) -> Text:
     for name, style in _LABELS.items():
         text.append(f"{name} {found[name]}  ", style=style if found[name] else "")
     text.append(f"{_states(obj)}\n\n")
-    grid = rows(picture_of(obj), columns=width, lines=max(1, height - _AROUND))
+    known = picture_of(obj)
+    if record is not None:
+        known = with_record(known, record, finished=views.is_finished(obj))
+    grid = rows(known, columns=width, lines=max(1, height - _AROUND))
     for row in grid:
         for cell in row:
             text.append(*sign(cell))

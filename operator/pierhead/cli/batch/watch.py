@@ -13,16 +13,21 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.batch.ledgers.record import ledger_in
 from pierhead.cli import options
 from pierhead.cli.batch import views
+from pierhead.cli.batch.grid import picture_of
 from pierhead.cli.batch.options import NameArgument, PatienceOption
 from pierhead.cli.batch.picture import line, picture
 from pierhead.cli.cluster import Cluster, Place, on
 from pierhead.cli.conditions import condition
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.following import versions
+from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
-from pierhead.kube.resources import BATCH_JOBS
+from pierhead.kube.errors import Forbidden, NotFound
+from pierhead.kube.resources import BATCH_JOBS, CONFIG_MAPS
 from pierhead.model import seconds
 
 
@@ -48,7 +53,7 @@ def watch(
                     async for obj in versions(cluster, BATCH_JOBS, name):
                         if obj is None:
                             raise CommandError(f"BatchJob {name} was deleted")
-                        screen.show(obj)
+                        screen.show(obj, await _record(cluster, obj) if console.is_terminal else None)
                         if views.is_finished(obj):
                             return obj
         except TimeoutError:
@@ -65,6 +70,18 @@ def watch(
         )
 
 
+async def _record(cluster: Cluster, obj: Object) -> Ledger | None:
+    """The exact record, where the status' texts are shortened and the caller may read it."""
+    name = (views.status_of(obj).get("indexRecord") or {}).get("configMap")
+    if not name or picture_of(obj).told_until is None:
+        return None
+    try:
+        found = await cluster.client.get(CONFIG_MAPS, name, cluster.namespace)
+        return ledger_in(found, views.size_of(obj))
+    except (NotFound, Forbidden, Invalid):
+        return None
+
+
 class _Lines:
     """For pipes and logs."""
 
@@ -74,7 +91,7 @@ class _Lines:
     def open(self) -> AbstractContextManager[object]:
         return nullcontext()
 
-    def show(self, obj: Object) -> None:
+    def show(self, obj: Object, _record: Ledger | None = None) -> None:
         text = line(obj, datetime.now(UTC))
         if text != self._last:
             typer.echo(text)
@@ -87,15 +104,16 @@ class _Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._obj: Object | None = None
+        self._record: Ledger | None = None
 
     def open(self) -> AbstractContextManager[object]:
         return Live(console=self._console, get_renderable=self._picture, refresh_per_second=4)
 
-    def show(self, obj: Object) -> None:
-        self._obj = obj
+    def show(self, obj: Object, record: Ledger | None = None) -> None:
+        self._obj, self._record = obj, record
 
     def _picture(self) -> Text:
         if self._obj is None:
             return Text()
         width, height = self._console.size
-        return picture(self._obj, datetime.now(UTC), width=width, height=height)
+        return picture(self._obj, datetime.now(UTC), width=width, height=height, record=self._record)

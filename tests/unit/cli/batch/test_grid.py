@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.batch.ledgers.indexes import IndexSet
-from pierhead.cli.batch.grid import Cell, Picture, cells, picture_of, rows, sign
+from pierhead.batch.ledgers.ledger import Ledger
+from pierhead.cli.batch.grid import Cell, Picture, cells, picture_of, rows, sign, with_record
 
 
 def batch_job(size: int, **status: Any) -> dict[str, Any]:
@@ -85,6 +86,13 @@ def test_the_picture_fits_its_place() -> None:
 )
 def test_it_is_read_from_the_status(status: dict[str, Any], expected: Picture) -> None:
     assert picture_of(batch_job(9, **status)) == expected
+
+
+@pytest.mark.parametrize(("finished", "expected"), [(False, "██?█?"), (True, "██·██")])
+def test_the_exact_record_fills_in_what_the_text_leaves_out(finished: bool, expected: str) -> None:
+    ledger = Ledger.first(5).with_results(IndexSet.of([0, 1, 3]), IndexSet.of([4]))
+    shortened = Picture(5, [(0, 1)], told_until=2)
+    assert drawn(with_record(shortened, ledger, finished=finished), 5) == expected
 
 
 @given(
