@@ -84,6 +84,11 @@ class Container(Model):
             lambda container: container.fargate is None or container.execution_role_arn is not None,
         ),
         FARGATE_SIZES,
+        Rule(
+            "!has(self.fargate) || !has(self.resources) || !has(self.resources.gpu)",
+            "Fargate has no GPUs",
+            lambda container: container.fargate is None or container.resources.gpu is None,
+        ),
     )
 
     image: Image

@@ -3,12 +3,12 @@
 Invariant: secrets are volumes, never variables; the Pod has its own network unless somebody asked otherwise.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
 from pierhead.batch.model.variables import Command, Environment, Image, Resources
-from pierhead.model import DNSSubdomain, FreeForm, ListMap, Model
+from pierhead.model import DNSSubdomain, FreeForm, ListMap, Model, Rule
 
 
 class SecretVolume(Model):
@@ -26,6 +26,16 @@ class SecretVolume(Model):
 
 class Pod(Model):
     """The Pod, with one container `main`."""
+
+    # Source: Batch API reference, EksContainerResourceRequirements.
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.resources) || !has(self.resources.vcpu)"
+            " || double(int(self.resources.vcpu * 4.0)) == self.resources.vcpu * 4.0",
+            "the vcpu of a Pod must be a multiple of 0.25",
+            lambda pod: float(pod.resources.vcpu * 4).is_integer(),
+        ),
+    )
 
     image: Image
     """Image."""

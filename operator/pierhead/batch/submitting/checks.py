@@ -5,6 +5,7 @@ pass-through holds no field that AWS does not know (boto3 refuses it before it c
 which are AWS's own, are all the ways to say it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +14,7 @@ from pierhead.aws.policy import Power
 from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.model.containers import Container
 from pierhead.batch.model.pods import Pod
-from pierhead.batch.model.template import Template
+from pierhead.batch.model.template import Task, Template
 from pierhead.batch.submitting.contract import RESERVED_PREFIXES
 from pierhead.batch.submitting.forms import listed, mapped
 from pierhead.batch.submitting.templates import MAIN
@@ -28,6 +29,11 @@ _CONTAINER_OWNED: Final = frozenset(
 )  # fmt: skip
 _POD_CONTAINER_OWNED: Final = frozenset({"name", "image", "command", "args", "env", "resources"})
 _POD_OWNED: Final = frozenset({"serviceAccountName", "hostNetwork"})
+
+MOST_CONTAINERS: Final = 10
+"""Of a task, and of a Pod beside as many initContainers. Source: Batch API reference."""
+
+_NODES: Final = re.compile(r"[0-9]+|[0-9]*:[0-9]*")
 
 _POWERS: Final[Mapping[str, Power]] = {
     "jobRoleArn": "jobRole",
@@ -158,20 +164,32 @@ def refuse_misplaced(template: Template) -> None:
     if template.eks is not None:
         _refuse_in_pod(template.eks, f"{path}.eks")
     if template.ecs is not None:
-        _refuse_in_tasks(template.ecs.ecs_properties, f"{path}.ecs.ecsProperties")
-        _refuse_variables(template.ecs.ecs_properties, f"{path}.ecs.ecsProperties")
-    if template.nodes is not None and template.nodes.node_range_properties:
-        ranges = template.nodes.node_range_properties
-        for number, part in enumerate(ranges):
-            place = f"{path}.nodes.nodeRangeProperties[{number}]"
-            if not part.get("targetNodes"):
-                raise Invalid("is required", field=f"{place}.targetNodes")
-            if part.get("ecsProperties"):
-                _refuse_in_tasks(mapped(part["ecsProperties"]), f"{place}.ecsProperties")
-            pods = mapped(part.get("eksProperties"))
-            if pods and not isinstance(pods.get("podProperties"), dict):
-                raise Invalid("is no object", field=f"{place}.eksProperties.podProperties")
-        _refuse_variables(ranges, f"{path}.nodes.nodeRangeProperties")
+        _refuse_in_task(template.ecs, f"{path}.ecs.ecsProperties")
+    if template.nodes is not None:
+        _refuse_in_ranges(template.nodes.node_range_properties or [], f"{path}.nodes.nodeRangeProperties")
+
+
+def _refuse_in_task(task: Task, path: str) -> None:
+    _refuse_in_tasks(task.ecs_properties, path)
+    _refuse_variables(task.ecs_properties, path)
+    if task.platform == "Fargate" and not task.ecs_properties["taskProperties"][0].get("executionRoleArn"):
+        raise Invalid("is required on Fargate", field=f"{path}.taskProperties[0].executionRoleArn")
+
+
+def _refuse_in_ranges(ranges: list[dict[str, Any]], path: str) -> None:
+    for number, part in enumerate(ranges):
+        place = f"{path}[{number}]"
+        if not _NODES.fullmatch(str(part.get("targetNodes"))):
+            raise Invalid("must be a range of nodes, such as 0:3 or 4:", field=f"{place}.targetNodes")
+        if part.get("ecsProperties"):
+            _refuse_in_tasks(mapped(part["ecsProperties"]), f"{place}.ecsProperties")
+        pods = mapped(part.get("eksProperties"))
+        if pods and not isinstance(pods.get("podProperties"), dict):
+            raise Invalid("is no object", field=f"{place}.eksProperties.podProperties")
+        for kind in ("containers", "initContainers"):
+            members = mapped(pods.get("podProperties")).get(kind)
+            _refuse_more(members, MOST_CONTAINERS, f"{place}.eksProperties.podProperties.{kind}")
+    _refuse_variables(ranges, path)
 
 
 def _refuse_owned(properties: Mapping[str, Any] | None, owned: frozenset[str], path: str) -> None:
@@ -188,8 +206,9 @@ def _refuse_in_pod(pod: Pod, path: str) -> None:
     rest = pod.pod_properties or {}
     _refuse_no_list(pod.container_properties, ("volumeMounts",), f"{path}.containerProperties")
     _refuse_no_list(rest, ("containers", "initContainers", "volumes"), f"{path}.podProperties")
-    for kind in ("containers", "initContainers"):
+    for kind, most in (("containers", MOST_CONTAINERS - 1), ("initContainers", MOST_CONTAINERS)):
         place = f"{path}.podProperties.{kind}"
+        _refuse_more(rest.get(kind), most, place)
         _refuse_unnamed(rest.get(kind), place, taken={MAIN})
         _refuse_variables(rest.get(kind), place)
     for number, volume in enumerate(listed(rest.get("volumes"))):
@@ -204,6 +223,12 @@ def _refuse_no_list(properties: Mapping[str, Any] | None, names: Iterable[str], 
             raise Invalid("is no list", field=f"{path}.{name}")
 
 
+def _refuse_more(containers: Any, most: int, path: str) -> None:
+    count = len(listed(containers))
+    if count > most:
+        raise Invalid(f"has {count} containers; Batch takes {most} here", field=path)
+
+
 def _refuse_in_tasks(properties: Mapping[str, Any], path: str) -> None:
     tasks = listed(properties.get("taskProperties"))
     if len(tasks) != 1 or not isinstance(tasks[0], dict):
@@ -211,6 +236,7 @@ def _refuse_in_tasks(properties: Mapping[str, Any], path: str) -> None:
     place = f"{path}.taskProperties[0].containers"
     if not listed(tasks[0].get("containers")):
         raise Invalid("at least one container is required", field=place)
+    _refuse_more(tasks[0]["containers"], MOST_CONTAINERS, place)
     _refuse_unnamed(tasks[0]["containers"], place, taken=set())
 
 

@@ -20,6 +20,7 @@ INDEX = [{"name": "PIERHEAD_COMPLETIONS", "value": "1"}, {"name": "PIERHEAD_INDE
 MODE = {"name": "MODE", "value": "m"}
 NEEDS = {"cpu": "1", "memory": "2048Mi"}
 SIDE = {"name": "side", "image": "s"}
+TASK = {"executionRoleArn": ROLE, "containers": [SIDE, {"name": "b", "image": "i"}]}
 
 
 def spec_of(**fields: Any) -> BatchJobSpec:
@@ -135,12 +136,12 @@ FORMS = {
         {
             "ecs": {
                 "platform": "Fargate",
-                "ecsProperties": {"taskProperties": [{"containers": [SIDE, {"name": "b", "image": "i"}]}]},
+                "ecsProperties": {"taskProperties": [TASK]},
             }
         },
         {
             "type": "container",
-            "ecsProperties": {"taskProperties": [{"containers": [SIDE, {"name": "b", "image": "i"}]}]},
+            "ecsProperties": {"taskProperties": [TASK]},
             "platformCapabilities": ["FARGATE"],
         },
         {
