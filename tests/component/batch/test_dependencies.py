@@ -1,9 +1,18 @@
 """What a BatchJob waits for, and what comes of it when that fails, goes away or waits itself."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.ledgers.record import IndexRecords
+from pierhead.batch.situation import read_status
+from pierhead.engine.resource import ObjectKey
 from pierhead.kube.resources import BATCH_JOBS, CONFIG_MAPS
 from support.batch_lab import Lab, condition, variables
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "batch" / "pipeline.yaml"
 
 
 def reason(obj, condition_type="DependenciesMet"):
@@ -79,6 +88,29 @@ async def test_indexes_follow_those_of_another_that_have_succeeded(lab: Lab):
     obj = await lab.has(name, "Failed", reason="DependencyFailed")
     assert obj["status"]["completedIndexes"] == "0-2,4,5"
     assert "1 of 6 indexes do not run" in condition(obj, "Failed")["message"]
+
+
+async def test_the_exact_indexes_of_another_are_read_where_its_status_is_cut(lab: Lab):
+    lab.batch.script(indexes="7", exit_code=1)
+    operator = lab.operator()
+    first = await lab.job(completions=2001)
+    obj = await lab.has(first, "Failed")
+    await operator.stop()
+    status = read_status({**obj["status"], "completedIndexes": "0,..."})
+    key = ObjectKey(lab.namespace, first)
+    ledger = await IndexRecords(lab.kube).peek(key, obj["metadata"]["uid"], status)
+    assert ledger.succeeded == IndexSet.below(2001) - IndexSet.of([7])
+
+
+async def test_the_example_runs_from_end_to_end(lab: Lab):
+    lab.operator()
+    for obj in reversed(list(yaml.safe_load_all(EXAMPLE.read_text()))):
+        obj["metadata"]["namespace"] = lab.namespace
+        obj["spec"]["queue"] = lab.queue
+        await lab.kube.create(BATCH_JOBS, obj)
+    await lab.has("load", "Complete")
+    assert not any("failures" in obj["status"] for obj in lab.history if "status" in obj)
+    assert sum(entry.array_size or 1 for entry in lab.submissions()) == 201
 
 
 async def test_index_by_index_needs_as_many_of_them(lab: Lab):
