@@ -155,3 +155,38 @@ async def test_a_field_that_batch_does_not_have_is_told(lab: Lab) -> None:
     assert ready["message"].startswith("spec.template.container: ")
     assert "an unknown field in containerProperties" in ready["message"]
     assert lab.aws.count("batch", "RegisterJobDefinition") == 0
+
+
+async def test_a_role_that_cannot_be_assumed_is_told_with_every_index_it_stopped(lab: Lab) -> None:
+    text = f"ECS was unable to assume the role '{role(lab)}' that was provided for this task."
+    lab.batch.script(exit_code=None, fails_in="STARTING", status_reason=text)
+    lab.operator()
+    template = {"container": {**CONTAINER, "jobRoleArn": role(lab)}}
+    obj = await lab.has(await lab.job(template=template), "Failed")
+    failure = obj["status"]["failures"][0]
+    assert failure["statusReason"] == text
+    assert "exitCode" not in failure
+
+
+async def test_a_definition_that_went_before_a_retry_is_told_with_its_field(lab: Lab) -> None:
+    definition = f"{lab.namespace}-d"
+    needs = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]
+    lab.boto.register_job_definition(
+        jobDefinitionName=definition,
+        type="container",
+        containerProperties={"image": "a", "resourceRequirements": needs},
+    )
+    lab.batch.script(stays="RUNNING")
+    lab.operator()
+    name = await lab.job(jobDefinition=definition, completions=2, backoffLimitPerIndex=1)
+    await lab.until(name, lambda obj: obj.get("status", {}).get("active") == 2)
+    lab.boto.deregister_job_definition(jobDefinition=f"{definition}:1")
+    lab.batch.clear_scripts()
+    lab.batch.script(exit_code=1)
+    lab.batch.release()
+    obj = await lab.has(name, "Stalled", reason="BadRequest")
+    ready = condition(obj, "Ready")
+    assert ready is not None
+    assert ready["message"].startswith("spec.jobDefinition: ")
+    assert "INACTIVE" in ready["message"]
+    assert len(lab.submissions()) == 1
