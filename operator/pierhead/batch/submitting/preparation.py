@@ -18,7 +18,7 @@ from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.submitting.checks import refuse_misplaced, used
 from pierhead.batch.submitting.definition import DIGEST_TAG, definition_request
 from pierhead.batch.submitting.forms import PLAIN, Form, form_of
-from pierhead.batch.submitting.requests import field_of, refuse_without_room
+from pierhead.batch.submitting.requests import field_of, refuse_unknown_container, refuse_without_room
 from pierhead.engine.outcome import Invalid
 
 QUEUE_SECONDS = 60.0
@@ -86,6 +86,7 @@ class Preparation:
             await client.definition(pinned) if pinned else await _existing(client, spec.job_definition or "")
         )
         form = form_of(found.content) if found is not None else PLAIN
+        refuse_unknown_container(spec, form)
         refuse_without_room(spec, form)
         if len(self._forms) >= _REMEMBERED:
             self._forms.clear()

@@ -81,6 +81,17 @@ def refuse_without_room(spec: BatchJobSpec, form: Form) -> None:
         )
 
 
+def refuse_unknown_container(spec: BatchJobSpec, form: Form) -> None:
+    """Raises Invalid where the overrides are for a container that the job definition does not have."""
+    wanted = spec.overrides.container if spec.overrides is not None else None
+    names = form.ranges[0][1].names if form.ranges else form.names
+    if wanted is not None and wanted not in names:
+        raise Invalid(
+            f"the job definition has no container {wanted!r}; omit it or correct the name",
+            field="spec.overrides.container",
+        )
+
+
 def _room(spec: BatchJobSpec, form: Form | None) -> int:
     known = form_of(content_of(spec.template)) if spec.template is not None else form or PLAIN
     bare = _body(spec, known, {INDEX_MAP: ""})

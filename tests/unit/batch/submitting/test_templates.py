@@ -10,7 +10,12 @@ from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.submitting.definition import definition_request
 from pierhead.batch.submitting.forms import Form, form_of
-from pierhead.batch.submitting.requests import job_request, map_limit, refuse_without_room
+from pierhead.batch.submitting.requests import (
+    job_request,
+    map_limit,
+    refuse_unknown_container,
+    refuse_without_room,
+)
 from pierhead.engine.outcome import Invalid
 from pierhead.model import parse
 
@@ -357,6 +362,14 @@ def test_overrides_go_where_an_existing_definition_has_them(
     request = request_of(spec_of(jobDefinition="team-d", overrides=overrides), form=form_of(content))
     assert {name: value for name, value in request.items() if name in expected} == expected
     assert not refused_by_boto3("SubmitJob", request)
+
+
+def test_overrides_for_a_container_that_is_not_there_name_the_field() -> None:
+    spec = spec_of(jobDefinition="team-d", overrides={"container": "other", "command": ["run"]})
+    refuse_unknown_container(spec, Form("ecs", ("main", "other")))
+    with pytest.raises(Invalid) as raised:
+        refuse_unknown_container(spec, Form("ecs", ("main",)))
+    assert raised.value.field == "spec.overrides.container"
 
 
 def test_overrides_that_leave_no_room_for_the_indexes_name_the_field() -> None:
