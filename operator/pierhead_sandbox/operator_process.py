@@ -63,18 +63,10 @@ def install(
         kept = [namespace, *(document for document in documents if document["kind"] not in _WORKLOADS)]
         text = "\n---\n".join(json.dumps(document) for document in kept)
         sandbox.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
-        sandbox.kubectl(
-            "wait",
-            "--for=condition=Established",
-            f"--timeout={_ESTABLISHED_SECONDS}s",
-            *(
-                f"crd/{document['metadata']['name']}"
-                for document in kept
-                if document["kind"] == "CustomResourceDefinition"
-            ),
-        )
     except subprocess.CalledProcessError as error:
         raise SandboxError(f"installing pierhead failed: {error.stderr.strip()}") from error
+    names = (one["metadata"]["name"] for one in kept if one["kind"] == "CustomResourceDefinition")
+    sandbox.established(*names, seconds=_ESTABLISHED_SECONDS)
 
 
 class OperatorProcess:

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 3
 _PORT_TAKEN = re.compile(r"address already in use|bind: permission denied")
 _TOKEN_SECONDS = 24 * 3600
+_POLL_SECONDS = 0.05
 
 
 class Sandbox:
@@ -143,6 +145,23 @@ class Sandbox:
             text=True,
             check=check,
         )
+
+    def established(self, *names: str, seconds: float = 30) -> None:
+        """Returns once the CRDs of these names are established. Raises SandboxError.
+
+        Not by `kubectl wait`, which fails for a CRD that has no conditions yet.
+        """
+        deadline = time.monotonic() + seconds
+        waiting = list(names)
+        while waiting:
+            path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{waiting[0]}"
+            conditions = self.api.json("GET", path).get("status", {}).get("conditions") or ()
+            if any((one["type"], one["status"]) == ("Established", "True") for one in conditions):
+                waiting.pop(0)
+                continue
+            if time.monotonic() > deadline:
+                raise SandboxError(f"the CRD {waiting[0]} is not established after {seconds:g} s")
+            time.sleep(_POLL_SECONDS)
 
     def service_account_kubeconfig(self, namespace: str, name: str, *, seconds: int = _TOKEN_SECONDS) -> Path:
         """A kubeconfig with a fresh token of a ServiceAccount, valid for `seconds`. Raises ApiFailure."""

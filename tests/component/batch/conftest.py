@@ -14,7 +14,7 @@ def batch_jobs_served(sandbox: Sandbox) -> None:
     """The CRD of BatchJob is established."""
     crd = Path(__file__).parents[3] / "crds" / "pierhead.dev_batchjobs.yaml"
     sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
-    sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(crd))
+    sandbox.established("batchjobs.pierhead.dev")
 
 
 @pytest.fixture

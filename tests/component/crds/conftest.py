@@ -20,7 +20,7 @@ def definitions(sandbox: Sandbox) -> Path:
     folder = Path(__file__).parents[3] / "crds"
     sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(folder))
     names = [definition(resource)["metadata"]["name"] for resource in RESOURCES]
-    sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", *names)
+    sandbox.established(*names)
     return folder
 
 

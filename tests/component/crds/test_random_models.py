@@ -52,7 +52,7 @@ def gallery(sandbox: Sandbox) -> Iterator[Gallery]:
     )
     sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", "-", stdin=as_json(crd))
     name = crd["metadata"]["name"]
-    sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", name)
+    sandbox.established(name)
     stored = sandbox.api.json("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
     assert "NonStructuralSchema" not in [condition["type"] for condition in stored["status"]["conditions"]]
     yield Gallery(spec, shapes)

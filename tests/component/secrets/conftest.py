@@ -14,7 +14,7 @@ def synced_secrets_served(sandbox: Sandbox) -> None:
     """The CRD of SyncedSecret is established."""
     crd = Path(__file__).parents[3] / "crds" / "pierhead.dev_syncedsecrets.yaml"
     sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
-    sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(crd))
+    sandbox.established("syncedsecrets.pierhead.dev")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def event_triggers_served(sandbox: Sandbox) -> None:
     for plural in ("eventtriggers", "batchjobs"):
         crd = Path(__file__).parents[3] / "crds" / f"pierhead.dev_{plural}.yaml"
         sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
-        sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(crd))
+        sandbox.established(f"{plural}.pierhead.dev")
 
 
 @pytest.fixture
