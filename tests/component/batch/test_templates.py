@@ -179,7 +179,7 @@ async def test_a_definition_that_went_before_a_retry_is_told_with_its_field(lab:
     lab.batch.script(stays="RUNNING")
     lab.operator()
     name = await lab.job(jobDefinition=definition, completions=2, backoffLimitPerIndex=1)
-    await lab.until(name, lambda obj: obj.get("status", {}).get("active") == 2)
+    await lab.until(name, lambda obj: obj.get("status", {}).get("states", {}).get("running") == 2)
     lab.boto.deregister_job_definition(jobDefinition=f"{definition}:1")
     lab.batch.clear_scripts()
     lab.batch.script(exit_code=1)

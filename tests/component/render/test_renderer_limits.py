@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pierhead.render import (
 )
 from pierhead.render.protocol import decode_lines
 from support.renders import CHARTS, CONFIG_MAP, of_chart, of_template
+from support.waiting import eventually
 
 GOOD = of_chart(CHARTS / "simple")
 
@@ -53,12 +54,6 @@ def running(pid: int) -> bool:
         return False
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 (the kernel tells of no such event)
-            await asyncio.sleep(0.01)
-
-
 async def test_a_template_that_runs_for_ever_costs_its_process(hasty: RendererPool, tmp_path: Path) -> None:
     before = set(hasty.pids)
     with pytest.raises(RenderTimeout, match=r"did not end within 1\.5 s: look for a loop") as caught:
@@ -73,6 +68,8 @@ async def test_a_process_that_is_not_let_run_is_no_fault_of_the_chart(renderer_p
     async with RendererPool(renderer_path, processes=1, deadline_seconds=0.5) as pool:
         (pid,) = pool.pids
         os.kill(pid, signal.SIGSTOP)
+        # One thread takes the signal, and until it runs the others go on.
+        await eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T"))
         with pytest.raises(RendererCrashed, match="the operator needs more CPU") as caught:
             await pool.render(GOOD)
         assert not caught.value.terminal
