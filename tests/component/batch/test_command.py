@@ -43,8 +43,10 @@ async def test_watching_ends_as_the_batch_job_does(lab: Lab, pierhead: CommandLi
     lab.batch.script(stays="RUNNING")
     lab.operator()
     good, bad = await lab.job(completions=4), await lab.job()
-    for name in (good, bad):
-        await lab.until(name, lambda obj: obj.get("status", {}).get("states", {}).get("running"), within=45)
+    for name, size in ((good, 4), (bad, 1)):
+        await lab.until(
+            name, lambda obj, size=size: obj.get("status", {}).get("states", {}).get("running") == size
+        )
     late = await pierhead("watch", good, "--timeout", "1s")
     assert (late.code, late.errors) == (3, f"error: BatchJob {good} has not ended within 1s\n")
     assert late.output.startswith("Running 0/4, 0 failed, 4 active, 0 waiting (")
