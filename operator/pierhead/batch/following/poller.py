@@ -1,7 +1,8 @@
 """The loop that looks at the jobs of one region and identity.
 
 Invariants: a look costs one call for a hundred jobs, however many BatchJobs they belong to; a key is woken
-only when something that it shows has changed; failures slow the loop down and never end it.
+only when something that it shows has changed; failures slow the loop down and never end it. Between two
+looks at a job is never more than the interval, whatever events and children ask for meanwhile.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ URGENT_SECONDS = 0.1
 """How long a first look, or one that an event asks for, waits for others that are due with it."""
 
 _SLOWEST = 8
+
+_SOONEST = 0.8
+"""The least part of the interval between two looks: several operators are not to ask in step."""
 
 _log = structlog.get_logger(__name__)
 
@@ -63,6 +67,9 @@ class Poller:
         self._hinted: set[str] = set()
         self._urgent = asyncio.Event()
         self._failures = 0
+        self._due = 0.0
+        """When the next look at all jobs begins, on the event loop's clock."""
+        self._glimpsing: asyncio.Task[None] | None = None
 
     @property
     def idle(self) -> bool:
@@ -103,35 +110,54 @@ class Poller:
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        while True:
-            urgent = await self._wait()
-            every = [(key, job_id) for key, jobs in self._jobs.items() for job_id in jobs]
-            try:
-                if urgent:
-                    hinted, self._hinted = self._hinted, set()
-                    await self._look([job for job in every if job not in self._seen or job[1] in hinted])
-                else:
-                    await self._look(every)
-                    await self._glimpse()
-            except ReconcileError as error:
-                self._failed(error)
-            except Exception as error:  # noqa: BLE001 (the loop outlives any bug, and shows it)
-                _log.error("a look at Batch jobs hit a bug in pierhead", **described(error))
-                self._failures += 1
+        clock = asyncio.get_running_loop().time
+        self._due = clock() + self._pause()
+        try:
+            while True:
+                urgent, began = await self._wait(), clock()
+                await self._turn(urgent=urgent)
+                if self._failures:
+                    self._due = clock() + self._pause()
+                elif not urgent:
+                    self._due = began + self._pause()
+        finally:
+            if self._glimpsing is not None:
+                self._glimpsing.cancel()
+                await asyncio.gather(self._glimpsing, return_exceptions=True)
+
+    async def _turn(self, *, urgent: bool) -> None:
+        every = [(key, job_id) for key, jobs in self._jobs.items() for job_id in jobs]
+        hinted, self._hinted = self._hinted, set()
+        try:
+            if urgent:
+                await self._look([job for job in every if job not in self._seen or job[1] in hinted])
             else:
-                self._recovered()
+                await self._look(every)
+                if self._glimpsing is None or self._glimpsing.done():
+                    # It may take many calls, and an event is not to wait for them.
+                    self._glimpsing = asyncio.create_task(self._glimpse(), name="batch-children")
+        except ReconcileError as error:
+            self._failed(error)
+        except Exception as error:  # noqa: BLE001 (the loop outlives any bug, and shows it)
+            _log.error("a look at Batch jobs hit a bug in pierhead", **described(error))
+            self._failures += 1
+        else:
+            self._recovered()
+
+    def _pause(self) -> float:
+        slower = float(min(2**self._failures, _SLOWEST))
+        return self._poll_seconds * slower * self._random.uniform(_SOONEST, 1.0)
 
     async def _wait(self) -> bool:
         """Until the next look; True when it is one at jobs never seen, or that events tell of."""
-        slower = min(2**self._failures, _SLOWEST)
-        delay = self._poll_seconds * slower * self._random.uniform(0.9, 1.1)
+        left = max(0.0, self._due - asyncio.get_running_loop().time())
         if self._failures:
             # What has never been seen is no reason to hurry while nothing can be seen.
-            await asyncio.sleep(delay)
+            await asyncio.sleep(left)
             self._urgent.clear()
             return False
         try:
-            await asyncio.wait_for(self._urgent.wait(), delay)
+            await asyncio.wait_for(self._urgent.wait(), left)
         except TimeoutError:
             return False
         await asyncio.sleep(min(URGENT_SECONDS, self._poll_seconds))
@@ -164,8 +190,11 @@ class Poller:
             if job.size > 1 and (key, job_id) in self._seen
         }
         every = {(key, job_id) for key, job_id in arrays if self._jobs[key][job_id].judged}
-        for key, _ in await self._glimpses.refresh(arrays, every):
-            self._wake(key)
+        try:
+            for key, _ in await self._glimpses.refresh(arrays, every):
+                self._wake(key)
+        except Exception as error:  # noqa: BLE001 (the loop outlives any bug, and shows it)
+            _log.error("a look at children of Batch jobs hit a bug in pierhead", **described(error))
 
     @staticmethod
     def _judge(followed: Followed, job: Job | None, before: Seen | None, now: datetime) -> Seen:
