@@ -43,9 +43,7 @@ def read_event(body: str) -> AwsEvent | None:
 
     Raises NotJSON.
     """
-    document = _json(body)
-    if isinstance(document, dict) and document.get("Type") == "Notification":
-        document = _json(str(document.get("Message")))
+    document = document_in(body)
     if not isinstance(document, dict):
         return None
     texts = [document.get(name, "") for name in ("source", "detail-type", "account", "region", "id")]
@@ -62,6 +60,14 @@ def read_event(body: str) -> AwsEvent | None:
         event_id,
         tuple(item for item in resources if isinstance(item, str)) if isinstance(resources, list) else (),
     )
+
+
+def document_in(body: str) -> Any:
+    """The JSON of a message's body, without what SNS wraps around it. Raises NotJSON."""
+    document = _json(body)
+    if isinstance(document, dict) and document.get("Type") == "Notification":
+        return _json(str(document.get("Message")))
+    return document
 
 
 def _json(text: str) -> Any:

@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
+from pierhead.aws.events import document_in
+
 S3: Final = "aws.s3"
 CREATED: Final = "Created"
 REMOVED: Final = "Removed"
 
 _DETAIL_TYPES: Final[Mapping[str, str]] = {"Object Created": CREATED, "Object Deleted": REMOVED}
-
-
-class NotJSON(ValueError):
-    """The body is no JSON. Its message never quotes the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,7 @@ class Happening:
 
 def happenings(body: str) -> tuple[Happening, ...]:
     """All that a message tells of; nothing for a test, or for what is none of these. Raises NotJSON."""
-    document = _json(body)
-    if isinstance(document, dict) and document.get("Type") == "Notification":
-        document = _json(str(document.get("Message")))
+    document = document_in(body)
     if not isinstance(document, dict):
         return ()
     if isinstance(document.get("Records"), list):
@@ -101,10 +97,3 @@ def _digest(*parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        # Not chained: a JSONDecodeError carries the whole document.
-        raise NotJSON("the body is no JSON") from None

@@ -16,12 +16,13 @@ import structlog
 
 from pierhead.aws.access import Access
 from pierhead.aws.errors import NotFound
+from pierhead.aws.events import NotJSON
 from pierhead.aws.queues import Message, MessageQueue
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
-from pierhead.triggers.happenings import Happening, NotJSON, happenings
+from pierhead.triggers.happenings import Happening, happenings
 
 Accepts = Callable[[Happening], bool]
 

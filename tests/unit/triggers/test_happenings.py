@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.triggers.happenings import NotJSON, happenings
+from pierhead.aws.events import NotJSON
+from pierhead.triggers.happenings import happenings
 
 
 def record(name="ObjectCreated:Put", key="incoming/a.jpg", **fields):
