@@ -16,6 +16,7 @@ from typing import Any, Final
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object, Resource
 from pierhead.expressions import Expressions
+from pierhead.kube.ownership import tokens_of
 from pierhead.model import GROUP
 from pierhead.triggers.model import RESOURCE, EventTriggerSpec
 
@@ -150,7 +151,7 @@ class Maker:
 
 def _put(obj: Object, pointer: str, value: Any, *, field: str) -> None:
     """Sets what a JSON pointer names, with what is missing on the way."""
-    *way, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    *way, last = tokens_of(pointer)
     place: Any = obj
     for part in way:
         if isinstance(place, list):

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from pierhead.expressions import ExpressionText
-from pierhead.model import API_VERSION, FreeForm, Model, Rule
+from pierhead.model import API_VERSION, FreeForm, Model, Rule, exactly_one
 
 MOST_ASSIGNMENTS = 32
 MOST_LABELS = 32
@@ -67,13 +67,7 @@ class Deduplication(Model):
 class Announcement(Model):
     """Where the end of what was started is told."""
 
-    __rules__: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "has(self.eventBus) != has(self.topic)",
-            "exactly one of eventBus, topic must be given",
-            lambda announcement: (announcement.event_bus is None) != (announcement.topic is None),
-        ),
-    )
+    __rules__: ClassVar[tuple[Rule, ...]] = (exactly_one("eventBus", "topic"),)
 
     event_bus: (
         Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9._/-]+$")] | None
