@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pierhead.aws.identity import OPERATOR, AwsIdentity
 from pierhead.aws.policy import Policy
-from pierhead.engine.outcome import Invalid
+from pierhead.engine.outcome import Invalid, ReconcileError
 from pierhead.model.aws import AwsAccess, AwsRole
 
 ROLE_ANNOTATION: Final = "eks.amazonaws.com/role-arn"
@@ -95,6 +95,19 @@ def assumed(aws: AwsRole, namespace: str, *, cluster: str = "") -> AwsIdentity:
         session_name=_session_name(namespace),
         tags=tuple(tags),
     )
+
+
+def role_reader(read: Callable[[str, str], Awaitable[Mapping[str, Any]]], namespace: str) -> RoleOf:
+    """Reads roles with what reads a ServiceAccount of a namespace; its errors get the field."""
+
+    async def role_of(account: str) -> str:
+        try:
+            return annotated_role(await read(namespace, account))
+        except ReconcileError as error:
+            error.field = ACCOUNT_FIELD
+            raise
+
+    return role_of
 
 
 def annotated_role(account: Mapping[str, Any]) -> str:

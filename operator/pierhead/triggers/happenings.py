@@ -96,4 +96,3 @@ def _object(kind: str, bucket: str, key: str, item: Mapping[str, Any], time: str
 def _digest(*parts: Any) -> str:
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-

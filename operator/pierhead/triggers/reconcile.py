@@ -8,12 +8,13 @@ import copy
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 
-from pierhead.aws.access import ACCOUNT_FIELD, Access, Accesses, annotated_role
+from pierhead.aws.access import Access, Accesses, role_reader
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
-from pierhead.engine.outcome import Outcome, ReconcileError
+from pierhead.engine.outcome import Outcome
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.expressions import Expressions
@@ -163,14 +164,7 @@ class EventTriggerReconciler:
             check(namespace, "eventBus", spec.on_completion.event_bus, field="spec.onCompletion.eventBus")
         if spec.on_completion is not None and spec.on_completion.topic is not None:
             check(namespace, "topic", spec.on_completion.topic, field="spec.onCompletion.topic")
-
-        async def role_of(account: str) -> str:
-            try:
-                return annotated_role(await service_account(self._client, namespace, account))
-            except ReconcileError as error:
-                error.field = ACCOUNT_FIELD
-                raise
-
+        role_of = role_reader(partial(service_account, self._client), namespace)
         return await self._accesses.of(spec.aws, namespace, role_of)
 
     async def _listen(self, resource: Resource, spec: EventTriggerSpec, access: Access) -> None:

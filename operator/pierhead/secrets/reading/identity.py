@@ -4,9 +4,10 @@ Invariant: a ServiceAccount is one of the SyncedSecret's own namespace, and its 
 every pass, so that an annotation taken away is a right taken away.
 """
 
-from pierhead.aws.access import ACCOUNT_FIELD, Access, Accesses, annotated_role
+from functools import partial
+
+from pierhead.aws.access import Access, Accesses, role_reader
 from pierhead.aws.policy import Policy
-from pierhead.engine.outcome import ReconcileError
 from pierhead.kube.client import Client
 from pierhead.kube.tokens import service_account
 from pierhead.secrets.model import SyncedSecretSpec
@@ -25,12 +26,5 @@ class Identities:
 
         Raises PolicyDenied, Invalid, Forbidden and Transient naming the field.
         """
-
-        async def role_of(account: str) -> str:
-            try:
-                return annotated_role(await service_account(self._client, namespace, account))
-            except ReconcileError as error:
-                error.field = ACCOUNT_FIELD
-                raise
-
+        role_of = role_reader(partial(service_account, self._client), namespace)
         return await self._accesses.of(spec.aws, namespace, role_of)
