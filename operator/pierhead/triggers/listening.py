@@ -22,9 +22,9 @@ from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
-from pierhead.triggers.happenings import Happening, happenings
+from pierhead.triggers.events import Event, events_in
 
-Accepts = Callable[[Happening], bool]
+Accepts = Callable[[Event], bool]
 
 GRACE_SECONDS = 60.0
 """How long after a queue was opened its messages are kept for EventTriggers that are not there yet."""
@@ -46,7 +46,7 @@ class Pending:
 
     place: Place
     message: Message
-    happening: Happening
+    event: Event
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class _Listener:
     wants: dict[ObjectKey, Accepts] = field(default_factory=dict)
     owed: Counter[str] = field(default_factory=Counter)
     """For how many a message is kept, by its id."""
-    young: dict[str, tuple[Message, tuple[Happening, ...]]] = field(default_factory=dict)
+    young: dict[str, tuple[Message, tuple[Event, ...]]] = field(default_factory=dict)
     """Messages that are kept for those who are not there yet, by id."""
     open_to_all: bool = True
 
@@ -181,7 +181,7 @@ class Listeners:
     def _take(self, place: Place, message: Message, body: str) -> None:
         listener = self._listeners[place]
         try:
-            found = happenings(body)
+            found = events_in(body)
         except NotJSON:
             self.counts["malformed"] += 1
             _log.warning("a message is no JSON; it is left to the dead-letter queue", queue=place.name)
@@ -201,7 +201,7 @@ class Listeners:
         key: ObjectKey,
         place: Place,
         message: Message,
-        found: Iterable[Happening],
+        found: Iterable[Event],
     ) -> bool:
         """Gives an EventTrigger what it wants of a message; whether that is anything."""
         waiting = self._pending.setdefault(key, {})
@@ -225,4 +225,4 @@ def _paid(listener: _Listener, message: Message) -> None:
 
 
 def _id(pending: Pending) -> tuple[str, str]:
-    return pending.message.id, pending.happening.id
+    return pending.message.id, pending.event.id

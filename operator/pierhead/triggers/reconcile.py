@@ -27,7 +27,7 @@ from pierhead.triggers.announcing import Announcer
 from pierhead.triggers.children import STARTED, Children, Known
 from pierhead.triggers.cron import due
 from pierhead.triggers.decide import Child, Decision, Facts, decide
-from pierhead.triggers.happenings import CREATED, Happening
+from pierhead.triggers.events import CREATED, Event
 from pierhead.triggers.listening import GRACE_SECONDS, Accepts, Listeners, Place
 from pierhead.triggers.making import Maker
 from pierhead.triggers.model import RESOURCE, EventTriggerSpec, EventTriggerStatus
@@ -147,7 +147,7 @@ class EventTriggerReconciler:
             children=tuple(known.child for known in self._known(resource).values()),
             due=found,
             scheduled_key=maker.scheduled_name(found.at) if found is not None and found.at else "",
-            waiting=tuple(maker.key_of(one.happening.id, one.happening.event) for one in pending),
+            waiting=tuple(maker.key_of(one.event.id, one.event.content) for one in pending),
         )
 
     def _known(self, resource: Resource) -> dict[str, Known]:
@@ -199,23 +199,23 @@ class EventTriggerReconciler:
 
 
 def accepts_of(spec: EventTriggerSpec) -> Accepts:
-    """Which happenings concern the EventTrigger; its filter is asked later, where it can complain."""
+    """Which events concern the EventTrigger; its filter is asked later, where it can complain."""
     if spec.event_pattern is not None:
         pattern = spec.event_pattern
-        return lambda happening: not happening.s3 and patterns.matches(pattern, happening.event)
+        return lambda event: not event.s3 and patterns.matches(pattern, event.content)
     s3 = spec.s3
     if s3 is None:
-        return lambda _happening: False
+        return lambda _event: False
     prefix, suffix, types = s3.prefix or "", s3.suffix or "", tuple(s3.types or (CREATED,))
 
-    def accepts(happening: Happening) -> bool:
-        event = happening.event
+    def accepts(event: Event) -> bool:
+        content = event.content
         return (
-            happening.s3
-            and event["bucket"] == s3.bucket
-            and event["type"] in types
-            and event["key"].startswith(prefix)
-            and event["key"].endswith(suffix)
+            event.s3
+            and content["bucket"] == s3.bucket
+            and content["type"] in types
+            and content["key"].startswith(prefix)
+            and content["key"].endswith(suffix)
         )
 
     return accepts

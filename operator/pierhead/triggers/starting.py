@@ -54,13 +54,13 @@ class Starter:
         """Is done with events that the filter does not let pass, and refuses those it cannot judge."""
         refused = None
         for pending in self._listeners.pending(resource.key):
-            happening = pending.happening
+            event = pending.event
             try:
-                if maker.wanted(happening.event):
-                    maker.key_of(happening.id, happening.event)
+                if maker.wanted(event.content):
+                    maker.key_of(event.id, event.content)
                     continue
             except Invalid as error:
-                refused = refusal_of(happening.id, error)
+                refused = refusal_of(event.id, error)
                 self._listeners.refused(resource.key, pending)
             else:
                 self._listeners.done(resource.key, pending)
@@ -98,14 +98,14 @@ class Starter:
             if verdict == "Hold":
                 continue
             if verdict == "Start":
-                happening = one.happening
+                event = one.event
                 try:
-                    variables = await self._variables(spec, access, happening.event)
-                    key = maker.key_of(happening.id, happening.event)
+                    variables = await self._variables(spec, access, event.content)
+                    key = maker.key_of(event.id, event.content)
                     obj = maker.made(maker.name_for(key, variables), variables, {EVENT_ANNOTATION: key})
                     await self._create(resource, spec, obj)
                 except (Invalid, Denied) as error:
-                    refused = refusal_of(happening.id, error)
+                    refused = refusal_of(event.id, error)
                     self._listeners.refused(resource.key, one)
                     continue
                 started = True

@@ -1,7 +1,7 @@
-"""What happened, as it stands in a message: S3's own notifications, and events of EventBridge. Pure.
+"""Events as they stand in the body of a message: S3's own notifications, and those of EventBridge. Pure.
 
-Invariant: the same happening has the same id however often and by whichever way it is told; nothing of a
-body is in an error.
+Invariant: the same event has the same id however often and by whichever way it is told; nothing of a body is
+in an error.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ _DETAIL_TYPES: Final[Mapping[str, str]] = {"Object Created": CREATED, "Object De
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """One thing that happened."""
+class Event:
+    """One event."""
 
     id: str
-    event: Mapping[str, Any] = field(repr=False)
-    """What expressions see: an event as EventBridge delivers it, or what is known of an object of S3."""
+    content: Mapping[str, Any] = field(repr=False)
+    """What expressions see as `event`: it as EventBridge delivers it, or what is known of an object of S3."""
     s3: bool = False
     """Whether it is `bucket`, `key`, `size`, `etag`, `versionId`, `type` and `time` of an object."""
 
 
-def happenings(body: str) -> tuple[Happening, ...]:
+def events_in(body: str) -> tuple[Event, ...]:
     """All that a message tells of; nothing for a test, or for what is none of these. Raises NotJSON."""
     document = document_in(body)
     if not isinstance(document, dict):
@@ -40,12 +40,12 @@ def happenings(body: str) -> tuple[Happening, ...]:
         return tuple(_records(document["Records"]))
     if not isinstance(document.get("source"), str) or not isinstance(document.get("detail"), dict):
         return ()
-    found = [Happening(_digest("event", document.get("id"), document), document)]
+    found = [Event(_digest("event", document.get("id"), document), document)]
     uploaded = _of_event_bridge(document)
     return (*found, uploaded) if uploaded is not None else tuple(found)
 
 
-def _records(records: list[Any]) -> Iterator[Happening]:
+def _records(records: list[Any]) -> Iterator[Event]:
     for record in records:
         if not isinstance(record, dict) or record.get("eventSource") != "aws:s3":
             continue
@@ -66,7 +66,7 @@ def _records(records: list[Any]) -> Iterator[Happening]:
             yield _object(kind, str(bucket.get("name", "")), key, item, str(record.get("eventTime", "")))
 
 
-def _of_event_bridge(document: Mapping[str, Any]) -> Happening | None:
+def _of_event_bridge(document: Mapping[str, Any]) -> Event | None:
     kind = _DETAIL_TYPES.get(str(document.get("detail-type")))
     bucket, item = document["detail"].get("bucket"), document["detail"].get("object")
     if document["source"] != S3 or kind is None or not isinstance(bucket, dict) or not isinstance(item, dict):
@@ -75,7 +75,7 @@ def _of_event_bridge(document: Mapping[str, Any]) -> Happening | None:
     return _object(kind, str(bucket.get("name", "")), key, item, time)
 
 
-def _object(kind: str, bucket: str, key: str, item: Mapping[str, Any], time: str) -> Happening:
+def _object(kind: str, bucket: str, key: str, item: Mapping[str, Any], time: str) -> Event:
     size = item.get("size", 0)
     etag = str(item.get("eTag") or item.get("etag") or "").strip('"')
     version = str(item.get("versionId") or item.get("version-id") or "")
@@ -90,7 +90,7 @@ def _object(kind: str, bucket: str, key: str, item: Mapping[str, Any], time: str
     }
     # Not by the event's own id or its second: S3 may tell twice, and by two ways at once.
     told = version or f"{etag} {item.get('sequencer', '')}"
-    return Happening(_digest(kind, bucket, key, told), event, s3=True)
+    return Event(_digest(kind, bucket, key, told), event, s3=True)
 
 
 def _digest(*parts: Any) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.aws.events import NotJSON
-from pierhead.triggers.happenings import happenings
+from pierhead.triggers.events import events_in
 
 
 def record(name="ObjectCreated:Put", key="incoming/a.jpg", **fields):
@@ -38,9 +38,9 @@ def of_event_bridge(detail_type="Object Created", key="incoming/a.jpg", **fields
 
 
 def test_an_upload():
-    (found,) = happenings(notification(record()))
+    (found,) = events_in(notification(record()))
     assert found.s3
-    assert found.event == {
+    assert found.content == {
         "type": "Created", "bucket": "pictures", "key": "incoming/a.jpg", "size": 12, "etag": "e1",
         "versionId": "", "time": "2026-01-01T00:00:00.000Z",
     }  # fmt: skip
@@ -48,47 +48,47 @@ def test_an_upload():
 
 def test_a_key_with_spaces_and_unicode_is_as_it_was_written():
     encoded = "incoming/Gr%C3%BC%C3%9Fe+aus%2BK%C3%B6ln+%281%29.jpg"
-    (found,) = happenings(notification(record(key=encoded)))
-    assert found.event["key"] == "incoming/Grüße aus+Köln (1).jpg"
+    (found,) = events_in(notification(record(key=encoded)))
+    assert found.content["key"] == "incoming/Grüße aus+Köln (1).jpg"
     plain = "incoming/Grüße aus+Köln (1).jpg"
-    told = [one for one in happenings(of_event_bridge(key=plain)) if one.s3]
-    assert [one.event["key"] for one in told] == [plain]
+    told = [one for one in events_in(of_event_bridge(key=plain)) if one.s3]
+    assert [one.content["key"] for one in told] == [plain]
 
 
 def test_what_goes_is_told_too():
-    (found,) = happenings(notification(record("ObjectRemoved:Delete")))
-    assert found.event["type"] == "Removed"
+    (found,) = events_in(notification(record("ObjectRemoved:Delete")))
+    assert found.content["type"] == "Removed"
 
 
-def test_several_records_are_several_happenings():
-    found = happenings(notification(record(key="a"), record(key="b")))
-    assert [one.event["key"] for one in found] == ["a", "b"]
+def test_several_records_are_several_events_in():
+    found = events_in(notification(record(key="a"), record(key="b")))
+    assert [one.content["key"] for one in found] == ["a", "b"]
     assert len({one.id for one in found}) == 2
 
 
 def test_an_event_is_told_as_it_is_and_as_an_upload():
-    event, uploaded = happenings(of_event_bridge())
-    assert (event.s3, event.event["detail-type"]) == (False, "Object Created")
-    assert (uploaded.s3, uploaded.event["key"]) == (True, "incoming/a.jpg")
+    event, uploaded = events_in(of_event_bridge())
+    assert (event.s3, event.content["detail-type"]) == (False, "Object Created")
+    assert (uploaded.s3, uploaded.content["key"]) == (True, "incoming/a.jpg")
 
 
 def test_one_upload_is_the_same_by_whichever_way_it_is_told():
     by_s3, by_sns = (
-        happenings(notification(record())),
+        events_in(notification(record())),
         json.dumps({"Type": "Notification", "Message": notification(record())}),
     )
-    assert happenings(by_sns) == by_s3
-    assert happenings(of_event_bridge())[1].id == by_s3[0].id
+    assert events_in(by_sns) == by_s3
+    assert events_in(of_event_bridge())[1].id == by_s3[0].id
 
 
 @pytest.mark.parametrize("other", [{"key": "b"}, {"eTag": "e2"}, {"sequencer": "0B"}, {"versionId": "v2"}])
-def test_another_upload_is_another_happening(other):
-    assert happenings(notification(record()))[0].id != happenings(notification(record(**other)))[0].id
+def test_another_upload_is_another_event(other):
+    assert events_in(notification(record()))[0].id != events_in(notification(record(**other)))[0].id
 
 
 def test_events_of_one_constant_id_are_told_apart():
     """As the stand-in for EventBridge sends them."""
-    assert happenings(of_event_bridge(key="a"))[0].id != happenings(of_event_bridge(key="b"))[0].id
+    assert events_in(of_event_bridge(key="a"))[0].id != events_in(of_event_bridge(key="b"))[0].id
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_events_of_one_constant_id_are_told_apart():
     ],
 )
 def test_what_is_no_event_tells_nothing(body):
-    assert happenings(body) == ()
+    assert events_in(body) == ()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_is_no_event_tells_nothing(body):
 )
 def test_what_is_no_json_is_told_without_its_text(body):
     with pytest.raises(NotJSON) as raised:
-        happenings(body)
+        events_in(body)
     assert str(raised.value) == "the body is no JSON"
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
@@ -134,5 +134,5 @@ values = st.recursive(
 
 @given(values)
 def test_any_json_is_read(value):
-    found = happenings(json.dumps(value))
+    found = events_in(json.dumps(value))
     assert len({one.id for one in found}) <= len(found)
