@@ -32,7 +32,7 @@ from pierhead.triggers.listening import GRACE_SECONDS, Accepts, Listeners, Place
 from pierhead.triggers.making import Maker
 from pierhead.triggers.model import RESOURCE, EventTriggerSpec, EventTriggerStatus
 from pierhead.triggers.report import conditions_of, since, status_of
-from pierhead.triggers.starting import Starter
+from pierhead.triggers.starting import Judged, Starter
 
 
 class EventTriggerReconciler:
@@ -93,13 +93,16 @@ class EventTriggerReconciler:
         maker.check()
         access = await self._access(spec, resource.key.namespace)
         await self._listen(resource, spec, access)
-        refused = self._starter.refuse_unfit(resource, maker) or stored.last_refused
-        facts = self._facts(resource, spec, stored, maker)
+        judged = self._starter.judge(resource, maker)
+        refused = judged.refused or stored.last_refused
+        facts = self._facts(resource, spec, stored, maker, judged)
         decision = decide(facts)
         for child in decision.replaced:
             await self._delete(resource, child)
         scheduled = await self._starter.start_scheduled(resource, spec, maker, facts, decision)
-        outcome = await self._starter.start_events(resource, spec, maker, access, decision)
+        outcome = await self._starter.start_events(
+            resource, spec, maker, access, zip(judged.events, decision.events, strict=True)
+        )
         refused = outcome.refused or (None if outcome.started else refused)
         await self._keep_house(resource, spec, access, decision)
         trouble = self._listeners.trouble(resource.key)
@@ -123,7 +126,12 @@ class EventTriggerReconciler:
         )
 
     def _facts(
-        self, resource: Resource, spec: EventTriggerSpec, stored: EventTriggerStatus, maker: Maker
+        self,
+        resource: Resource,
+        spec: EventTriggerSpec,
+        stored: EventTriggerStatus,
+        maker: Maker,
+        judged: Judged,
     ) -> Facts:
         now = self._clock()
         found = None
@@ -135,7 +143,6 @@ class EventTriggerReconciler:
                 now=now,
                 deadline_seconds=spec.starting_deadline_seconds,
             )
-        pending = self._listeners.pending(resource.key)
         successes, failures = spec.successful_jobs_history_limit, spec.failed_jobs_history_limit
         return Facts(
             now=now,
@@ -147,7 +154,7 @@ class EventTriggerReconciler:
             children=tuple(known.child for known in self._known(resource).values()),
             due=found,
             scheduled_key=maker.scheduled_name(found.at) if found is not None and found.at else "",
-            waiting=tuple(maker.key_of(one.event.id, one.event.content) for one in pending),
+            waiting=tuple(event.key for event in judged.events),
         )
 
     def _known(self, resource: Resource) -> dict[str, Known]:

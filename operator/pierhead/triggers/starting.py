@@ -4,7 +4,7 @@ Invariant: the object is there before its event is done with, and its name follo
 dies in between, the next one finds it by its name and starts nothing twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +17,8 @@ from pierhead.engine.resource import Object, Resource
 from pierhead.kube.client import Client
 from pierhead.kube.errors import AlreadyExists
 from pierhead.triggers.children import STARTED, Children
-from pierhead.triggers.decide import Decision, Facts
-from pierhead.triggers.listening import Listeners
+from pierhead.triggers.decide import Decision, Facts, Verdict
+from pierhead.triggers.listening import Listeners, Pending
 from pierhead.triggers.making import EVENT_ANNOTATION, SCHEDULED_ANNOTATION, Maker, Variables
 from pierhead.triggers.model import EventTriggerSpec
 from pierhead.triggers.model.status import Refused
@@ -28,6 +28,23 @@ LINES_LIMIT = 16 * 1024 * 1024
 """Bytes of an object whose lines are counted."""
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedEvent:
+    """A waiting event that the filter lets pass."""
+
+    pending: Pending
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The waiting events, once the filter has seen them."""
+
+    events: tuple[KeyedEvent, ...] = ()
+    refused: Refused | None = None
+    """The last that could not be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +67,21 @@ class Starter:
         self._listeners = listeners
         self._sessions = sessions
 
-    def refuse_unfit(self, resource: Resource, maker: Maker) -> Refused | None:
+    def judge(self, resource: Resource, maker: Maker) -> Judged:
         """Is done with events that the filter does not let pass, and refuses those it cannot judge."""
-        refused = None
+        keyed, refused = [], None
         for pending in self._listeners.pending(resource.key):
             event = pending.event
             try:
                 if maker.wanted(event.content):
-                    maker.key_of(event.id, event.content)
+                    keyed.append(KeyedEvent(pending, maker.key_of(event.id, event.content)))
                     continue
             except Invalid as error:
                 refused = refusal_of(event.id, error)
                 self._listeners.refused(resource.key, pending)
             else:
                 self._listeners.done(resource.key, pending)
-        return refused
+        return Judged(tuple(keyed), refused)
 
     async def start_scheduled(
         self, resource: Resource, spec: EventTriggerSpec, maker: Maker, facts: Facts, decision: Decision
@@ -89,27 +106,25 @@ class Starter:
         spec: EventTriggerSpec,
         maker: Maker,
         access: Access,
-        decision: Decision,
+        verdicts: Iterable[tuple[KeyedEvent, Verdict]],
     ) -> Started:
         """Starts what the waiting events ask for. Raises what passes; the events then wait on."""
         started, refused = False, None
-        pending = self._listeners.pending(resource.key)
-        for one, verdict in zip(pending, decision.events, strict=False):
+        for keyed, verdict in verdicts:
             if verdict == "Hold":
                 continue
             if verdict == "Start":
-                event = one.event
+                event, key = keyed.pending.event, keyed.key
                 try:
                     variables = await self._variables(spec, access, event.content)
-                    key = maker.key_of(event.id, event.content)
                     obj = maker.made(maker.name_for(key, variables), variables, {EVENT_ANNOTATION: key})
                     await self._create(resource, spec, obj)
                 except (Invalid, Denied) as error:
                     refused = refusal_of(event.id, error)
-                    self._listeners.refused(resource.key, one)
+                    self._listeners.refused(resource.key, keyed.pending)
                     continue
                 started = True
-            self._listeners.done(resource.key, one)
+            self._listeners.done(resource.key, keyed.pending)
         return Started(started, refused)
 
     async def _create(self, resource: Resource, spec: EventTriggerSpec, obj: Object) -> None:
