@@ -108,6 +108,7 @@ def _event_trigger(services: Services) -> Reconciler:
         sessions=services.sessions,
         policy=services.policy,
         settings=services.settings,
+        metrics=services.metrics,
         clock=services.now,
     )
 

@@ -45,6 +45,7 @@ class Operator:
             sessions=self._sessions,
             policy=Policy((), region=REGION),
             settings=settings,
+            metrics=metrics,
             clock=clock,
             grace_seconds=grace_seconds,
         )

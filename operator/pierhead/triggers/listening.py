@@ -7,10 +7,10 @@ queue's dead-letter policy. Nothing of a body is kept but the events in it, whil
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
 import structlog
 
@@ -23,6 +23,7 @@ from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
 from pierhead.triggers.events import Event, events_in
+from pierhead.triggers.metrics import MessageMetrics
 
 Accepts = Callable[[Event], bool]
 
@@ -49,6 +50,23 @@ class Pending:
     event: Event
 
 
+_Claim = tuple[ObjectKey, str]
+"""An EventTrigger, and the id of an event it waits for."""
+
+_NOT_THERE_YET: Final[_Claim] = ObjectKey("", ""), ""
+"""The claim of EventTriggers that are not there yet."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A message, and why it may not be deleted yet."""
+
+    message: Message
+    events: tuple[Event, ...] = ()
+    claims: set[_Claim] = field(default_factory=set)
+    wanted: bool = False
+
+
 @dataclass(slots=True)
 class _Listener:
     """One queue that is read."""
@@ -56,18 +74,22 @@ class _Listener:
     queue: MessageQueue
     task: "asyncio.Task[None]"
     wants: dict[ObjectKey, Accepts] = field(default_factory=dict)
-    owed: Counter[str] = field(default_factory=Counter)
-    """For how many a message is kept, by its id."""
-    young: dict[str, tuple[Message, tuple[Event, ...]]] = field(default_factory=dict)
-    """Messages that are kept for those who are not there yet, by id."""
+    kept: dict[str, _Kept] = field(default_factory=dict)
+    """Messages that may not be deleted yet, by id."""
     open_to_all: bool = True
+    """Whether messages are kept for EventTriggers that are not there yet."""
 
 
 class Listeners:
     """All queues."""
 
     def __init__(
-        self, sessions: AwsSessions, random: Random, *, grace_seconds: float = GRACE_SECONDS
+        self,
+        sessions: AwsSessions,
+        random: Random,
+        metrics: MessageMetrics,
+        *,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self._sessions = sessions
         self._grace_seconds = grace_seconds
@@ -76,8 +98,8 @@ class Listeners:
         self._listeners: dict[Place, _Listener] = {}
         self._places: dict[ObjectKey, Place] = {}
         self._pending: dict[ObjectKey, dict[tuple[str, str], Pending]] = {}
-        self.counts: Counter[str] = Counter()
-        """Messages by what became of them: wanted, unwanted, malformed."""
+        self._metrics = metrics
+        metrics.follow(lambda: sum(len(waiting) for waiting in self._pending.values()))
 
     def start(self, wake: Wake) -> None:
         """`wake` is called from now on for whom something waits."""
@@ -92,7 +114,7 @@ class Listeners:
         self._listeners.clear()
 
     async def listen(self, key: ObjectKey, place: Place, accepts: Accepts) -> None:
-        """Reads the queue for an EventTrigger, too.
+        """Reads the queue for an EventTrigger, too. What waits for it and is no longer accepted is done with.
 
         Raises NotFound with the field for a queue that does not exist, and AWS's other errors.
         """
@@ -106,9 +128,13 @@ class Listeners:
         fresh = key not in listener.wants
         listener.wants[key] = accepts
         self._places[key] = place
+        for pending in self.pending(key):
+            if not accepts(pending.event):
+                self.done(key, pending)
         if fresh:
-            for message, found in listener.young.values():
-                self._hand_on(listener, key, place, message, found)
+            for kept in listener.kept.values():
+                if _NOT_THERE_YET in kept.claims:
+                    self._hand_on(listener, key, place, kept)
 
     def pending(self, key: ObjectKey) -> tuple[Pending, ...]:
         """What waits for an EventTrigger, oldest first."""
@@ -126,22 +152,17 @@ class Listeners:
             return
         listener = self._listeners.get(pending.place)
         if listener is not None:
-            _paid(listener, pending.message)
+            self._settle(listener, pending.message.id, (key, pending.event.id))
 
     def refused(self, key: ObjectKey, pending: Pending) -> None:
         """The event cannot start anything: it comes back, and in the end to the dead-letter queue."""
-        self._pending.get(key, {}).pop(_id(pending), None)
-        listener = self._listeners.get(pending.place)
-        if listener is not None:
-            # Of a message that comes back every event is told again; what was started is known then.
-            listener.owed.pop(pending.message.id, None)
-            listener.young.pop(pending.message.id, None)
-            listener.queue.leave(pending.message)
+        self._metrics.ended("refused")
+        self._leave(key, pending)
 
     def forget(self, key: ObjectKey) -> None:
         """Reads nothing for this EventTrigger any more; what waits for it comes back, for others."""
         for pending in self.pending(key):
-            self.refused(key, pending)
+            self._leave(key, pending)
         self._pending.pop(key, None)
         place = self._places.pop(key, None)
         listener = self._listeners.get(place) if place is not None else None
@@ -174,54 +195,56 @@ class Listeners:
 
     def _everybody_was_asked(self, listener: _Listener) -> None:
         listener.open_to_all = False
-        kept, listener.young = list(listener.young.values()), {}
-        for message, _ in kept:
-            _paid(listener, message)
+        for message_id in list(listener.kept):
+            self._settle(listener, message_id, _NOT_THERE_YET)
 
     def _take(self, place: Place, message: Message, body: str) -> None:
         listener = self._listeners[place]
+        self._metrics.received()
         try:
-            found = events_in(body)
+            events = events_in(body)
         except NotJSON:
-            self.counts["malformed"] += 1
+            self._metrics.ended("malformed")
             _log.warning("a message is no JSON; it is left to the dead-letter queue", queue=place.name)
             listener.queue.leave(message)
             return
-        listener.owed[message.id] = 1
-        wanted = [self._hand_on(listener, key, place, message, found) for key in listener.wants]
-        self.counts["wanted" if any(wanted) else "unwanted"] += 1
-        if listener.open_to_all:
-            listener.young[message.id] = message, found
-        else:
-            _paid(listener, message)
+        # One that is shown again may be waited for still.
+        kept = listener.kept.setdefault(message.id, _Kept(message, events))
+        kept.claims.add(_NOT_THERE_YET)
+        for key in listener.wants:
+            self._hand_on(listener, key, place, kept)
+        if not listener.open_to_all:
+            self._settle(listener, message.id, _NOT_THERE_YET)
 
-    def _hand_on(
-        self,
-        listener: _Listener,
-        key: ObjectKey,
-        place: Place,
-        message: Message,
-        found: Iterable[Event],
-    ) -> bool:
-        """Gives an EventTrigger what it wants of a message; whether that is anything."""
+    def _hand_on(self, listener: _Listener, key: ObjectKey, place: Place, kept: _Kept) -> None:
+        """Gives an EventTrigger what it wants of a message."""
         waiting = self._pending.setdefault(key, {})
-        wanted = [Pending(place, message, one) for one in found if listener.wants[key](one)]
+        wanted = [Pending(place, kept.message, one) for one in kept.events if listener.wants[key](one)]
         fresh = [pending for pending in wanted if _id(pending) not in waiting]
-        listener.owed[message.id] += len(fresh)
+        kept.wanted = kept.wanted or bool(wanted)
+        kept.claims |= {(key, pending.event.id) for pending in wanted}
         waiting |= {_id(pending): pending for pending in fresh}
         if fresh:
             self._wake(key)
-        return bool(wanted)
 
+    def _settle(self, listener: _Listener, message_id: str, claim: _Claim) -> None:
+        """Somebody is done with a message; it is deleted when all are."""
+        kept = listener.kept.get(message_id)
+        if kept is None:
+            return
+        kept.claims.discard(claim)
+        if not kept.claims:
+            del listener.kept[message_id]
+            listener.queue.delete(kept.message)
+            self._metrics.ended("handled" if kept.wanted else "discarded")
 
-def _paid(listener: _Listener, message: Message) -> None:
-    """One less for whom the message is kept."""
-    if message.id not in listener.owed:
-        return
-    listener.owed[message.id] -= 1
-    if listener.owed[message.id] <= 0:
-        del listener.owed[message.id]
-        listener.queue.delete(message)
+    def _leave(self, key: ObjectKey, pending: Pending) -> None:
+        """The message comes back with all its events; what was started is known then."""
+        self._pending.get(key, {}).pop(_id(pending), None)
+        listener = self._listeners.get(pending.place)
+        if listener is not None:
+            listener.kept.pop(pending.message.id, None)
+            listener.queue.leave(pending.message)
 
 
 def _id(pending: Pending) -> tuple[str, str]:

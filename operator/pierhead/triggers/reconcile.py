@@ -14,6 +14,7 @@ from random import Random
 from pierhead.aws.access import Access, Accesses, role_reader
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
+from pierhead.engine.metrics import Metrics
 from pierhead.engine.outcome import Outcome
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
@@ -30,6 +31,7 @@ from pierhead.triggers.decide import Child, Decision, Facts, decide
 from pierhead.triggers.events import CREATED, Event
 from pierhead.triggers.listening import GRACE_SECONDS, Accepts, Listeners, Place
 from pierhead.triggers.making import Maker
+from pierhead.triggers.metrics import MessageMetrics
 from pierhead.triggers.model import RESOURCE, EventTriggerSpec, EventTriggerStatus
 from pierhead.triggers.report import conditions_of, since, status_of
 from pierhead.triggers.starting import Judged, Starter
@@ -45,6 +47,7 @@ class EventTriggerReconciler:
         sessions: AwsSessions,
         policy: Policy,
         settings: Settings,
+        metrics: Metrics,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Random | None = None,
         grace_seconds: float = GRACE_SECONDS,
@@ -57,6 +60,7 @@ class EventTriggerReconciler:
         self._listeners = Listeners(
             sessions,
             random or Random(),  # noqa: S311 (jitter, not cryptography)
+            MessageMetrics(metrics.registry),
             grace_seconds=grace_seconds,
         )
         self._announcer = Announcer(client, sessions)

@@ -118,12 +118,10 @@ async def test_what_is_no_json_goes_to_the_dead_letter_queue(lab: TriggerLab):
     policy = {"deadLetterTargetArn": lab.arn_of(dead), "maxReceiveCount": "1"}
     lab.sqs.set_queue_attributes(QueueUrl=lab.url, Attributes={"RedrivePolicy": json.dumps(policy)})
     await lab.trigger(eventPattern={"source": ["team.app"]})
-    operator = lab.operator()
+    lab.operator()
     lab.send("{no json")
     lab.send(lab.event(order=1))
     await lab.started(1)
-    listeners = operator.reconciler._listeners
-    assert (listeners.counts["malformed"], listeners.counts["wanted"]) == (1, 1)
     await lab.left(1)
 
 
