@@ -16,8 +16,10 @@ from uuid import UUID
 from pierhead_sandbox.aws.batch.describe import detail
 from pierhead_sandbox.aws.batch.region import Job
 from pierhead_sandbox.aws.batch.settings import BatchSettings
+from pierhead_sandbox.aws.batch.states import Status
 from pierhead_sandbox.aws.bus import Bus, Event
 
+_SOURCE = "aws.batch"
 _STATE_CHANGE = "Batch Job State Change"
 _BLOCKED = "Batch Job Queue Blocked"
 _SEED = 20_240_611
@@ -58,13 +60,30 @@ class Publisher:
 
     def __call__(self, job: Job, index: int | None) -> None:
         """A child's state changed, or with None the parent's."""
-        if not self.wanted or not self._bus.has_rules(job.region.account, job.region.name):
+        if not self._settings().events:
+            return
+        status = job.parent_status if index is None else job.children.status(index)
+        kinds = [_STATE_CHANGE]
+        if status == Status.RUNNABLE and index is not None and job.children.status_reason(index):
+            kinds.append(_BLOCKED)
+        # A detail is dear, and of a large array's children mostly nobody wants to hear.
+        kinds = [kind for kind in kinds if self._heard(job, index, status, kind)]
+        if not kinds:
             return
         now = self._now()
         body = detail(job, index, now)
-        self._put(job, _STATE_CHANGE, body, [body["jobArn"]], now)
-        if body["status"] == "RUNNABLE" and body.get("statusReason"):
-            self._put(job, _BLOCKED, body, [body["jobArn"], job.queue.arn], now)
+        for kind in kinds:
+            arns = [body["jobArn"], job.queue.arn] if kind == _BLOCKED else [body["jobArn"]]
+            self._put(job, kind, body, arns, now)
+
+    def _heard(self, job: Job, index: int | None, status: Status, detail_type: str) -> bool:
+        known = {
+            "source": _SOURCE,
+            "detail-type": detail_type,
+            "detail.status": status.name,
+            "detail.arrayProperties.index": index if job.is_array else None,
+        }
+        return self._bus.heard(job.region.account, job.region.name, known)
 
     def _put(self, job: Job, detail_type: str, body: dict[str, Any], arns: list[str], now: float) -> None:
         settings = self._settings()
@@ -74,7 +93,7 @@ class Publisher:
             id=str(UUID(int=self._random.getrandbits(128), version=4)),
             account=job.region.account,
             region=job.region.name,
-            source="aws.batch",
+            source=_SOURCE,
             detail_type=detail_type,
             resources=tuple(arns),
             detail=body,
