@@ -45,6 +45,21 @@ class Suspend:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """What has not succeeded is to run again, as was asked: the BatchJob is no longer Failed."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """A request to retry is answered by no."""
+
+    request: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Aim:
     """The BatchJob is to end."""
 
@@ -121,5 +136,5 @@ class Release:
 
 Action = (
     Rest | Look | Refused | Start | Suspend | Aim | LookUp | Submit | Harvest | Lose | Drop
-    | Terminate | Advance | Plan | Finish | Release
+    | Terminate | Advance | Plan | Again | Decline | Finish | Release
 )  # fmt: skip

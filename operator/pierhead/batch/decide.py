@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from pierhead.batch.actions import (
     Action,
     Advance,
+    Again,
     Aim,
+    Decline,
     Drop,
     Finish,
     Harvest,
@@ -33,6 +35,7 @@ from pierhead.batch.gate import FAILED, Gate
 from pierhead.batch.ledgers.indexes import IndexSet, Layout
 from pierhead.batch.limits import Limits
 from pierhead.batch.model.status import MOST_OPEN, Shard
+from pierhead.batch.retrying import RUNNING
 from pierhead.batch.state import State, Target, key_of, to_moment
 from pierhead.batch.submitting.shards import split
 
@@ -60,6 +63,10 @@ class Facts:
     leading_since: datetime
     """Before this moment another process may have submitted."""
     deleting: bool = False
+    failed: bool = False
+    """Whether it is Failed, so that nothing of it runs, and only a request to retry changes that."""
+    request: str | None = None
+    """A request to retry that was not answered yet."""
     seen: Mapping[str, Seen] = field(default_factory=dict)
     """By job id."""
     looked_up: Mapping[tuple[int, int], datetime] = field(default_factory=dict)
@@ -83,7 +90,8 @@ class Facts:
 def decide(facts: Facts) -> Action:
     """The next action. Repeated with what it changed until it is Rest, Look, Refused, Finish or Release."""
     return (
-        _unseen(facts)
+        _asked(facts)
+        or _unseen(facts)
         or _uncertain(facts)
         or _ended(facts)
         or _enough(facts)
@@ -92,6 +100,19 @@ def decide(facts: Facts) -> Action:
         or _go_on(facts)
         or _rest(facts)
     )
+
+
+def _asked(facts: Facts) -> Action | None:
+    """What comes while it is about to fail is answered once it has."""
+    state, request = facts.state, facts.request
+    if request is None or facts.deleting:
+        return None
+    if facts.failed:
+        return Again(request)
+    if state.target is not None and not state.target.success:
+        return None
+    # A request that came with the object is about another of its name.
+    return Decline(request, RUNNING if state.begun or state.retry is not None else "")
 
 
 def _unseen(facts: Facts) -> Action | None:

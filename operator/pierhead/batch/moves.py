@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from pierhead.batch.actions import Action, Advance, Aim, Drop, Plan, Start, Suspend
+from pierhead.batch.actions import Action, Advance, Aim, Decline, Drop, Plan, Start, Suspend
 from pierhead.batch.state import State
 
 
@@ -20,6 +20,8 @@ def moved(state: State, action: Action, *, limit: int, now: datetime) -> State:
             state = replace(state, suspended=True, start_time=None)
         case Aim(target):
             state = replace(state, target=target)
+        case Decline(request, why):
+            state = state.refusing(request, why)
         case Advance():
             state = state.advanced(limit)
         case Plan(indexes):

@@ -6,6 +6,7 @@ goes only when every job is seen to have ended.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -22,8 +23,9 @@ from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.memory import Memory
 from pierhead.batch.model import RESOURCE
 from pierhead.batch.model.spec import CONTROLLER
-from pierhead.batch.report import kept_conditions
-from pierhead.batch.situation import Shared, Situation
+from pierhead.batch.report import kept_conditions, with_answer
+from pierhead.batch.retrying import COMPLETE, refused, unanswered
+from pierhead.batch.situation import Shared, Situation, conditions_in, read_status
 from pierhead.batch.state import OPEN_STATES, finished
 from pierhead.batch.steps import run
 from pierhead.batch.submitting.collection import Collector
@@ -36,7 +38,7 @@ from pierhead.kube.client import Client
 from pierhead.kube.dependencies import Dependencies
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.resources import BATCH_JOBS
-from pierhead.model import FINALIZER
+from pierhead.model import FINALIZER, RETRY_AT
 from pierhead.settings import Settings
 
 
@@ -136,7 +138,9 @@ class BatchJobReconciler:
             await resource.remove_finalizer(FINALIZER)
             return _as_stored(resource)
         if ended is not None and clean:
-            return await self._retire(resource, ended)
+            answered = _answered(resource)
+            if answered is not None:
+                return await self._retire(resource, ended, answered)
         memory = self._memories.get(resource.key)
         if memory is None or memory.uid != resource.uid:
             memory = self._memories[resource.key] = Memory(resource.uid)
@@ -157,22 +161,34 @@ class BatchJobReconciler:
         if job_id is not None:
             self._shared.follower.hint(job_id)
 
-    async def _retire(self, resource: Resource, ended: datetime) -> Outcome:
+    async def _retire(self, resource: Resource, ended: datetime, outcome: Outcome) -> Outcome:
         """A finished BatchJob: nothing is left to do but to delete it when its time is over."""
         self.forget(resource.key)
         lifetime = resource.spec.get("ttlSecondsAfterFinished")
         if lifetime is None:
-            return _as_stored(resource)
+            return outcome
         left = (ended + timedelta(seconds=lifetime) - self._clock()).total_seconds()
         if left <= 0:
             await self._client.delete(BATCH_JOBS, resource.key.name, resource.key.namespace, uid=resource.uid)
-            return _as_stored(resource)
-        return _as_stored(resource, requeue_after=left)
+            return outcome
+        return replace(outcome, requeue_after=left)
 
 
-def _as_stored(resource: Resource, *, requeue_after: float | None = None) -> Outcome:
-    return Outcome(
-        status=resource.status,
-        conditions=kept_conditions(resource.status.get("conditions") or ()),
-        requeue_after=requeue_after,
-    )
+def _answered(resource: Resource) -> Outcome | None:
+    """What a BatchJob that has ended says still; None where it is to be taken up again."""
+    if RETRY_AT not in resource.annotations:
+        return _as_stored(resource)
+    before = read_status(resource.status).retry
+    request = unanswered(resource.annotations, before)
+    if request is None:
+        return _as_stored(resource)
+    stored = conditions_in(resource)
+    if any(entry["type"] == "Failed" for entry in stored):
+        return None
+    answer = refused(before, request, COMPLETE)
+    status = {**resource.status, "retry": answer.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    return Outcome(status=status, conditions=with_answer(stored, answer))
+
+
+def _as_stored(resource: Resource) -> Outcome:
+    return Outcome(status=resource.status, conditions=kept_conditions(conditions_in(resource)))

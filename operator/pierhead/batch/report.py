@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pierhead.batch import retrying
 from pierhead.batch.following.children import said_to_be_stuck
 from pierhead.batch.following.jobs import Counts, Glimpse, Seen, just_submitted
 from pierhead.batch.gate import WAITING, Gate
@@ -21,6 +22,7 @@ from pierhead.batch.model.status import (
     BatchJobStatus,
     Failure,
     IndexRecord,
+    Retry,
     Shard,
     States,
 )
@@ -89,6 +91,7 @@ def status_of(
             shards=[*state.ended, *state.open] or None,
             lost=state.lost,
             suspended=state.suspended,
+            retry=state.retry,
             met=list(state.met) or None,
             job_definition=state.job_definition,
             spec_digest=state.spec_digest,
@@ -126,6 +129,7 @@ def conditions_of(
     """The conditions of a BatchJob that has not finished."""
     stored = {str(entry.get("type")): entry for entry in previous}
     found = [*_phase(state, view, deleting=deleting), *_suspension(state, stored), *_loss(state)]
+    found += retrying.conditions(state.retry)
     if not deleting:
         found += view.gate.conditions(state.target)
     stuck = _stuck(state, view, stored.get("Schedulable"))
@@ -143,6 +147,7 @@ def final_conditions(
     """The conditions of a BatchJob that is Complete or Failed for this reason; without one it is Complete."""
     stored = {str(entry.get("type")): entry for entry in previous}
     found = [*_suspension(state, stored), *_loss(state), *(gate or Gate()).conditions(target)]
+    found += retrying.conditions(state.retry)
     if target is None:
         text = f"all {state.ledger.size} indexes succeeded"
         target = Target("CompletionsReached", text, success=True)
@@ -159,6 +164,18 @@ def final_conditions(
             stalled(target.reason, target.message),
         ]
     return tuple(found)
+
+
+def without_end(previous: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The stored conditions without those that say that, and how, it has ended."""
+    ends = {"Complete", "SuccessCriteriaMet", "Failed", "FailureTarget", "Lost", "Stalled"}
+    return [entry for entry in previous if entry.get("type") not in ends]
+
+
+def with_answer(previous: Iterable[Mapping[str, Any]], answer: Retry) -> tuple[Condition, ...]:
+    """The stored conditions with what is said of a request to retry."""
+    kept = (entry for entry in previous if entry.get("type") != retrying.CONDITION)
+    return (*kept_conditions(kept), *retrying.conditions(answer))
 
 
 def kept_conditions(previous: Iterable[Mapping[str, Any]]) -> tuple[Condition, ...]:

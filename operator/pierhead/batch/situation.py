@@ -25,8 +25,9 @@ from pierhead.batch.memory import Memory
 from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.model.status import MOST_FAILURES_SHOWN, BatchJobStatus, Failure, Shard
 from pierhead.batch.policies import Verdicts, judged
-from pierhead.batch.report import View, status_of, with_shards
-from pierhead.batch.state import State, Target, load
+from pierhead.batch.report import View, status_of, with_shards, without_end
+from pierhead.batch.retrying import unanswered
+from pierhead.batch.state import State, Target, finished, load
 from pierhead.batch.submitting.definition import spec_digest
 from pierhead.batch.submitting.forms import Form
 from pierhead.batch.submitting.names import JobNames
@@ -174,6 +175,8 @@ class Situation:
             lost_after=self.shared.lost_after,
             leading_since=self.shared.leading_since,
             deleting=self.resource.deleting,
+            failed=finished(conditions_in(self.resource)) is not None,
+            request=unanswered(self.resource.annotations, self.state.retry),
             seen=self.seen,
             looked_up=self.memory.looked_up,
             terminated=self.memory.terminated,
@@ -256,6 +259,19 @@ class Situation:
         await self.resource.write_status(
             {**{name: stored[name] for name in kept if name in stored}, **status}
         )
+
+    async def take_up(self, request: str) -> None:
+        """Takes a BatchJob that is Failed up again, durably, as `request` asks. Raises Conflict.
+
+        In one write the request is answered and the BatchJob no longer Failed: who dies before has done
+        nothing, who dies after leaves one that works.
+        """
+        self.state = self.state.retried(request)
+        self._stored = self._stored.model_copy(update={"failed_indexes": None})
+        status = await self.status()
+        conditions = without_end(conditions_in(self.resource))
+        observed = self.resource.status.get("observedGeneration")
+        await self.resource.write_status({**status, "conditions": conditions, "observedGeneration": observed})
 
 
 def read_status(status: Mapping[str, Any]) -> BatchJobStatus:

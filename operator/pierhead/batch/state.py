@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pierhead.batch.ledgers.ledger import Ledger
-from pierhead.batch.model.status import MOST_ENDED, BatchJobStatus, Failure, Shard, ShardState
+from pierhead.batch.model.status import MOST_ENDED, BatchJobStatus, Failure, Retry, Shard, ShardState
+from pierhead.batch.retrying import refused
 from pierhead.batch.submitting.shards import Part
 
 OPEN_STATES = frozenset({"Intent", "Refused", "Submitted"})
@@ -42,6 +43,8 @@ class State:
     start_time: datetime | None = None
     suspended: bool = False
     target: Target | None = None
+    retry: Retry | None = None
+    """The last answer to a request to retry."""
     met: tuple[int, ...] = ()
     """Numbers of the dependencies that were ready, ascending."""
     job_definition: str | None = None
@@ -104,6 +107,24 @@ class State:
         """At the start of the next round."""
         return replace(self, ledger=self.ledger.advance(limit), planned=0, next_shard=0)
 
+    def retried(self, request: str) -> "State":
+        """With all that has not succeeded yet to be run, and nothing counted against it."""
+        count = self.retry.count if self.retry else 0
+        return replace(
+            self,
+            ledger=self.ledger.again(),
+            planned=0,
+            next_shard=0,
+            lost=0,
+            start_time=None,
+            target=None,
+            retry=Retry(request=request, count=count + 1),
+        )
+
+    def refusing(self, request: str, why: str) -> "State":
+        """With a request to retry answered by no."""
+        return replace(self, retry=refused(self.retry, request, why))
+
 
 def key_of(shard: Shard) -> tuple[int, int]:
     """What tells the shards of one BatchJob apart."""
@@ -129,6 +150,7 @@ def load(status: BatchJobStatus, conditions: Iterable[Mapping[str, Any]], ledger
         start_time=to_moment(status.start_time) if status.start_time else None,
         suspended=status.suspended,
         target=_target(conditions),
+        retry=status.retry,
         met=tuple(status.met or ()),
         job_definition=status.job_definition,
         spec_digest=status.spec_digest,

@@ -7,6 +7,7 @@ import copy
 
 from pierhead.batch.actions import (
     Action,
+    Again,
     Finish,
     Harvest,
     Look,
@@ -109,6 +110,8 @@ async def _step(situation: Situation, action: Action) -> None:
             await harvest(situation, shards)
         case Lose(shards):
             lose(situation, shards)
+        case Again(request):
+            await situation.take_up(request)
         case Terminate(shards, why):
             ids = [shard.job_id for shard in shards if shard.job_id]
             now = situation.now

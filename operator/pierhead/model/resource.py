@@ -24,6 +24,9 @@ FINALIZER = f"{GROUP}/cleanup"
 RECONCILE_AT = f"{GROUP}/reconcile-at"
 """Annotation whose change forces a reconcile."""
 
+RETRY_AT = f"{GROUP}/retry-at"
+"""Annotation whose change asks, once a value, for what failed to run again."""
+
 ROLLBACK_TO = f"{GROUP}/rollback-to"
 """Annotation `<revision>@<RFC 3339 time>` that asks, once a value, for a revision to be brought back."""
 

@@ -39,22 +39,36 @@ async def test_what_was_stopped_has_ended_in_batch(lab: Lab, pierhead: CommandLi
     assert (refused.code, "set spec.suspend to false" in refused.errors) == (1, True)
 
 
-async def test_a_retry_says_that_everything_runs_again_and_does_so_only_when_told(
+async def test_a_retry_runs_what_failed_and_is_refused_where_nothing_has(
     lab: Lab, pierhead: CommandLine
 ) -> None:
     lab.batch.script(indexes="1", exit_code=1)
     lab.operator()
     name = await lab.job(completions=3)
     await lab.has(name, "Failed")
-    printed = await pierhead("retry", name)
+    lab.batch.clear_scripts()
+    retried = await pierhead("retry", name)
+    assert (retried.code, retried.output) == (0, f"BatchJob {name} runs 1 index again, as round 1\n")
+    await lab.has(name, "Complete")
+    assert [entry.array_size for entry in lab.submissions()] == [3, None]
+    refused = await pierhead("retry", name)
+    assert (refused.code, "nothing has failed" in refused.errors) == (1, True)
+
+
+async def test_a_new_one_runs_everything_and_is_made_only_when_told(lab: Lab, pierhead: CommandLine) -> None:
+    lab.batch.script(indexes="1", exit_code=1)
+    lab.operator()
+    name = await lab.job(completions=3)
+    await lab.has(name, "Failed")
+    printed = await pierhead("retry", name, "--again")
     (made,) = printed.documents
     assert (made["metadata"]["name"], made["spec"]["completions"]) == (f"{name}-retry-1", 3)
     assert "also the 2 that had succeeded" in printed.errors
-    unasked = await pierhead("retry", name, "--create")
+    unasked = await pierhead("retry", name, "--again", "--create")
     assert (unasked.code, "--yes" in unasked.errors) == (1, True)
     assert len(lab.submissions()) == 1
     lab.batch.clear_scripts()
-    created = await pierhead("retry", name, "--create", "--yes")
+    created = await pierhead("retry", name, "--again", "--create", "--yes")
     assert created.output == f"BatchJob {name}-retry-1 is created\n", created.errors
     obj = await lab.has(f"{name}-retry-1", "Complete")
     assert obj["status"]["succeeded"] == 3

@@ -7,7 +7,9 @@ import pytest
 
 from pierhead.batch.actions import (
     Advance,
+    Again,
     Aim,
+    Decline,
     Drop,
     Finish,
     Harvest,
@@ -28,6 +30,7 @@ from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.batch.model.status import MOST_OPEN
 from pierhead.batch.policies import Criterion
+from pierhead.batch.retrying import RUNNING as STILL_RUNNING
 from pierhead.batch.state import Target, key_of
 from pierhead.batch.submitting.shards import Part
 from support.batch_facts import (
@@ -68,6 +71,36 @@ CASES = {
     "the next shards follow": (
         facts(state(shard(size=10_000), size=15_000)),
         Submit((Part(10_000, 5_000),)),
+    ),
+    # Requests to retry
+    "one that failed is taken up again": (
+        facts(state(ledger=ONE_FAILED, target=FAILING), failed=True, request="a"),
+        Again("a"),
+    ),
+    "one that failed and is asked nothing stays so": (
+        facts(state(ledger=ONE_FAILED, target=FAILING), failed=True),
+        Finish(FAILING),
+    ),
+    "what is about to fail fails first": (
+        facts(state(SUBMITTED, target=FAILING), request="a", terminated={"job-0": ago(1)}),
+        Rest(NOW + timedelta(seconds=59)),
+    ),
+    "one that works does not retry": (facts(state(SUBMITTED), request="a"), Decline("a", STILL_RUNNING)),
+    "a request that came with the object is passed over": (
+        facts(state(started=False), request="a"),
+        Decline("a", ""),
+    ),
+    "deletion comes before a retry": (
+        facts(state(ledger=ONE_FAILED, target=FAILING), failed=True, request="a", deleting=True),
+        Release(),
+    ),
+    "what is taken up again starts anew": (
+        facts(replace(state(ledger=ONE_FAILED, planned=10).retried("a"), job_definition="d")),
+        Start(again=False),
+    ),
+    "what was missing nothing is complete": (
+        facts(state(ledger=ALL_DONE, planned=10, target=FAILING).retried("a")),
+        Finish(None),
     ),
     # Uncertain submissions
     "an intent that nobody looked up is looked up at once": (facts(state(INTENT)), LookUp((INTENT,))),

@@ -145,6 +145,11 @@ class Ledger:
             earlier=self.earlier.plus_one(self.failed),
         )
 
+    def again(self) -> "Ledger":
+        """A round of every index that has not succeeded, as if none had failed before."""
+        left = IndexSet.below(self.size) - self.succeeded
+        return Ledger(size=self.size, plan=left, round=self.round + 1, succeeded=self.succeeded)
+
     def to_bytes(self) -> bytes:
         """The ledger, compressed. At most 875 KB for a million indexes, mostly a twentieth of that."""
         header = bytes([_FORMAT]) + self.round.to_bytes(4, "little") + self.size.to_bytes(4, "little")

@@ -24,6 +24,7 @@ TEXT_LIMIT = 200
 
 LOG_NAME_LIMIT = 256
 INLINE_LIMIT = 4_096
+REQUEST_LIMIT = 64
 
 Count = Annotated[int, Field(ge=0)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
@@ -126,6 +127,19 @@ class IndexRecord(Stored):
     """ConfigMap of this namespace with the compressed sets."""
 
 
+class Retry(Stored):
+    """The last answer to the annotation pierhead.dev/retry-at."""
+
+    request: Annotated[str, StringConstraints(max_length=REQUEST_LIMIT)]
+    """The annotation's value that was answered; of a longer one the beginning."""
+
+    count: Count = 0
+    """How often what had not succeeded was taken up again."""
+
+    refused: Text | None = None
+    """Why nothing was, on that request."""
+
+
 class BatchJobStatus(Status):
     """How far the work is: succeeded, failed, active and waiting add up to size."""
 
@@ -184,6 +198,9 @@ class BatchJobStatus(Status):
 
     suspended: bool = False
     """Whether the work is suspended."""
+
+    retry: Retry | None = None
+    """What came of the last request to run again what had not succeeded."""
 
     met: Annotated[list[Count], Field(max_length=MOST_DEPENDENCIES)] | None = None
     """Numbers of the entries of `spec.dependsOn` that were ready, and are not looked at again."""

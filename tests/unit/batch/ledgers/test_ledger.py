@@ -142,3 +142,12 @@ def test_five_percent_random_failures_of_a_hundred_thousand_are_small():
     everything = IndexSet.below(100_000)
     ledger = Ledger.first(100_000).with_results(everything - failed, failed)
     assert len(ledger.to_bytes()) < 25_000
+
+
+@given(st.sets(st.integers(0, 29)), st.sets(st.integers(0, 29)), st.integers(0, 14))
+def test_a_retry_plans_all_that_has_not_succeeded_and_counts_nothing(won, failed, limit):
+    before = Ledger.first(30).with_results(IndexSet.of(won), IndexSet.of(failed)).barring(IndexSet.of(failed))
+    again = before.again()
+    assert again.plan == IndexSet.below(30) - IndexSet.of(won) == again.remaining(limit)
+    assert (again.succeeded, again.failures(), again.round) == (IndexSet.of(won), 0, 1)
+    assert Ledger.from_bytes(again.to_bytes(), 30) == again

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from pierhead.cli.batch.retry import copy_of, free_name, refuse_unfinished, told_again
+from pierhead.cli.batch.retry import (
+    came_of,
+    copy_of,
+    free_name,
+    refuse_unfinished,
+    refuse_what_cannot,
+    told_again,
+)
 from pierhead.cli.batch.stop import is_stopped
 from pierhead.cli.failures import CommandError
 
@@ -29,20 +36,22 @@ def batch_job(*conditions: str, succeeded: int = 0, **spec: Any) -> dict[str, An
     [
         (batch_job(), "has not ended"),
         (batch_job(suspend=True), "set spec.suspend to false"),
-        (batch_job("Complete", succeeded=5), "every index"),
+        (batch_job("Failed", managedBy="example.com/other"), "managed by example.com/other"),
+        (batch_job("Complete", succeeded=5), "nothing has failed; --again"),
+        (batch_job("Complete", succeeded=3), "nothing has failed; --again"),
     ],
 )
 def test_what_need_not_run_again_says_what_helps(obj: dict[str, Any], why: str) -> None:
     with pytest.raises(CommandError, match=why):
-        refuse_unfinished(obj)
+        refuse_what_cannot(obj)
 
 
 @pytest.mark.parametrize(
     ("obj", "expected"),
     [
         (batch_job("Failed"), ""),
-        (batch_job("Failed", succeeded=3), "all 5 indexes run again, also the 3 that had succeeded"),
-        (batch_job("Complete", succeeded=4), "only the other 1"),
+        (batch_job("Failed", succeeded=3), "also the 3 that had succeeded; without --again only the other 2"),
+        (batch_job("Complete", succeeded=5), "all 5 indexes run again, also the 5 that had succeeded"),
     ],
 )
 def test_what_had_succeeded_and_runs_again_is_told(obj: dict[str, Any], expected: str) -> None:
@@ -50,6 +59,23 @@ def test_what_had_succeeded_and_runs_again_is_told(obj: dict[str, Any], expected
     told = told_again(obj)
     assert expected in told
     assert bool(told) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (None, "was asked to retry"),
+        ({"request": "before"}, "was asked to retry"),
+        ({"request": "now", "count": 1}, "runs 4 indexes again, as round 2"),
+    ],
+)
+def test_what_came_of_a_request(answer: dict[str, Any] | None, expected: str) -> None:
+    obj = batch_job()
+    obj["status"] |= {"round": 2, "retry": answer}
+    assert came_of(obj, "now", 4) == expected
+    obj["status"]["retry"] = {"request": "now", "refused": "it works"}
+    with pytest.raises(CommandError, match="does not retry: it works"):
+        came_of(obj, "now", 4)
 
 
 def test_the_copy_has_the_spec_and_nothing_of_the_maker() -> None:
