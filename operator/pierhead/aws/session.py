@@ -22,6 +22,7 @@ from pierhead.aws.assuming import Keys, Means, credentials
 from pierhead.aws.errors import AccessDenied, AwsError, Unavailable, translate
 from pierhead.aws.identity import OPERATOR, AwsIdentity, IdentitySession
 from pierhead.aws.keyring import KeyRing
+from pierhead.aws.readiness import REFUSED_SECONDS, Readiness
 from pierhead.engine.outcome import Denied, ReconcileError
 from pierhead.settings import Settings
 
@@ -29,9 +30,6 @@ __all__ = ["OPERATOR", "AwsClient", "AwsIdentity", "AwsSessions"]
 
 IDENTITIES = 256
 """Most identities whose sessions are kept; the one used longest ago goes first."""
-
-REFUSED_SECONDS = 30.0
-"""How long refused credentials are not asked for again: all objects of an identity fail at once."""
 
 Count = Callable[[str, str, str], None]
 """Called with (service, operation, code) after every call, perhaps on another thread; success is `OK`."""
@@ -92,8 +90,8 @@ class AwsSessions:
         self._clock = clock
         self._threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
         self._loader = Loader()
-        self._operator = _Entry(self._session(None), clock)
-        self._assumed: OrderedDict[AwsIdentity, _Entry] = OrderedDict()
+        self._operator = Readiness(self._session(None), clock)
+        self._assumed: OrderedDict[AwsIdentity, Readiness] = OrderedDict()
         means = Means(
             client=lambda service: self._operator.session.client(service, settings.aws_region, retries=True),
             token=self._token,
@@ -175,18 +173,18 @@ class AwsSessions:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
 
-    def _entry(self, identity: AwsIdentity) -> "_Entry":
+    def _entry(self, identity: AwsIdentity) -> Readiness:
         if identity.is_operator:
             return self._operator
         if identity not in self._assumed:
             session = self._session(lambda: self._ring.keys(identity))
-            self._assumed[identity] = _Entry(session, self._clock)
+            self._assumed[identity] = Readiness(session, self._clock)
             if len(self._assumed) > IDENTITIES:
                 self._assumed.popitem(last=False)
         self._assumed.move_to_end(identity)
         return self._assumed[identity]
 
-    def _renew(self, identity: AwsIdentity, entry: "_Entry") -> None:
+    def _renew(self, identity: AwsIdentity, entry: Readiness) -> None:
         """Lets the next call ask STS anew: AWS takes the credentials no more, though their time is not up.
 
         Not for credentials that are new themselves: a role that is gone must not cost a call each time.
@@ -219,36 +217,6 @@ class AwsSessions:
             raise kind(error.message, reason=error.reason) from None
         except TimeoutError:
             raise Unavailable(f"no token of ServiceAccount {name} came", reason="NoCredentials") from None
-
-
-class _Entry:
-    """The event loop's side of one identity: who waits for its credentials, and whether they were refused."""
-
-    def __init__(self, session: IdentitySession, clock: Callable[[], float]) -> None:
-        self.session = session
-        self._clock = clock
-        self._warming: asyncio.Task[AwsError | None] | None = None
-        self._refused: AwsError | None = None
-        self._refused_until = 0.0
-        self.made = clock()
-
-    async def ready(self, run: Callable[..., Any]) -> None:
-        """Returns when calls can be signed: one thread asks for credentials, the callers wait without one."""
-        if self.session.usable():
-            return
-        if self._refused is None or self._clock() >= self._refused_until:
-            if self._warming is None:
-                self._warming = asyncio.ensure_future(run(self.session.warm, "GetCredentials"))
-                self._warming.add_done_callback(self._warmed)
-            await asyncio.shield(self._warming)
-        if self._refused is not None:
-            raise self._refused.copy()
-
-    def _warmed(self, task: "asyncio.Task[AwsError | None]") -> None:
-        self._warming = None
-        failed = task.cancelled() or task.exception() is not None
-        self._refused = None if failed else task.result()
-        self._refused_until = self._clock() + REFUSED_SECONDS
 
 
 def usual_region() -> str | None:

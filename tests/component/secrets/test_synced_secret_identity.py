@@ -73,7 +73,7 @@ async def test_a_service_account_that_is_not_there_yet_is_waited_for(lab: Lab) -
 
 
 async def test_eks_says_which_role_a_pods_account_has(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pierhead.aws.session.REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr("pierhead.aws.readiness.REFUSED_SECONDS", 0.5)
     monkeypatch.setattr("pierhead.secrets.refresh.FIRST_RETRY_SECONDS", 1.0)
     lab.secret("db", "pw")
     await account(lab)
