@@ -57,8 +57,17 @@ class Store:
         body: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         return body
 
-    def size(self, key: str) -> int:
-        return int(self._s3.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
+    def get_up_to(self, key: str, limit: int) -> bytes:
+        """Raises Rejected for an object that is larger, or is not there."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+        except ClientError:
+            raise Rejected("missing: it was never uploaded") from None
+        with answer["Body"] as body:
+            if answer["ContentLength"] > limit:
+                raise Rejected(f"too large: {answer['ContentLength']} bytes")
+            content: bytes = body.read()
+        return content
 
     def put(self, key: str, content: bytes, content_type: str) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=content_type)
@@ -80,14 +89,9 @@ def checked(store: Store, key: str) -> None:
     suffix = PurePosixPath(key).suffix.lower()
     if suffix not in TYPES:
         raise Rejected(f"wrong type: {suffix or 'no ending'}")
+    content = store.get_up_to(key, int(os.environ.get("LIMIT_BYTES", "20000000")))
     try:
-        size = store.size(key)
-    except ClientError:
-        raise Rejected("missing: it was never uploaded") from None
-    if size > int(os.environ.get("LIMIT_BYTES", "20000000")):
-        raise Rejected(f"too large: {size} bytes")
-    try:
-        picture = Image.open(io.BytesIO(store.get(key)))
+        picture = Image.open(io.BytesIO(content))
         found = picture.format
         picture.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
@@ -138,7 +142,7 @@ def resize() -> int:
     run, table = PurePosixPath(key).stem, boto3.resource("dynamodb").Table(os.environ["TABLE"])
     first = completion_index() * chunk
 
-    def one(source: str) -> None:
+    def one(source: str) -> dict[str, Any]:
         original = store.get(source)
         picture = Image.open(io.BytesIO(original))
         kind, (width, height) = picture.format or "", picture.size
@@ -150,11 +154,14 @@ def resize() -> int:
             store.put(target, content, "image/jpeg")
             sizes[name] = {"key": target, "width": wide, "height": high, "bytes": len(content)}
         record = {"run": run, "picture": source, "format": kind, "width": width, "height": height}
-        table.put_item(Item={**record, "bytes": len(original), "sizes": sizes})
+        return {**record, "bytes": len(original), "sizes": sizes}
 
     sources = store.lines(key)[first : first + chunk]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(one, sources))
+        records = list(pool.map(one, sources))
+    with table.batch_writer(overwrite_by_pkeys=["run", "picture"]) as batch:
+        for record in records:
+            batch.put_item(Item=record)
     print(f"{len(sources)} pictures of {run} from number {first}")
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import run_wsgi_app
 
+from pierhead_sandbox.aws import sqs
 from pierhead_sandbox.aws.answer import Answer
 
 
@@ -15,6 +16,7 @@ class Moto:
     """Every service of moto."""
 
     def __init__(self) -> None:
+        sqs.quicken()
         self._application = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any]) -> Answer:

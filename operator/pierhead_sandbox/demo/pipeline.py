@@ -26,6 +26,9 @@ RUN: Final = "holiday-2026"
 EVERY: Final = 50
 """Of so many pictures five are no good."""
 
+_TOLD: Final = ("incoming/", "work/")
+"""What the bucket's notifications are limited to: nobody waits for the pictures that are made."""
+
 _UPLOADS_AT_ONCE: Final = 8
 _TOO_LARGE: Final = 200_000
 _TROUBLES: Final[Mapping[int, tuple[str, str, str, Callable[[bytes], bytes]]]] = MappingProxyType(
@@ -57,8 +60,12 @@ class Pipeline:
         self._sandbox.aws.batch.create_queue(f"{self._name}-queue", region=REGION)
         self._aws("s3").create_bucket(Bucket=self.bucket)
         told = {"QueueArn": self._queue("uploads"), "Events": ["s3:ObjectCreated:*"]}
+        told_of = [
+            {**told, "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}}}
+            for prefix in _TOLD
+        ]
         self._aws("s3").put_bucket_notification_configuration(
-            Bucket=self.bucket, NotificationConfiguration={"QueueConfigurations": [told]}
+            Bucket=self.bucket, NotificationConfiguration={"QueueConfigurations": told_of}
         )
         names = (("run", "HASH"), ("picture", "RANGE"))
         self._aws("dynamodb").create_table(
