@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pierhead import __version__
 from pierhead.cli.failures import CommandError
+from pierhead.cli.place import Place
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
@@ -27,15 +28,6 @@ USER_AGENT = f"pierhead-cli/{__version__}"
 _BEARER = "Bearer "
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a command looks, as it was given on the command line."""
-
-    kubeconfig: Path | None = None
-    context: str | None = None
-    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Invariant: nothing is polled; who reads slowly misses versions in between, never
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from pierhead.cli.cluster import Cluster
 from pierhead.engine.resource import Object
@@ -12,10 +12,10 @@ from pierhead.kube.resources import ResourceType
 from pierhead.kube.watch import Watch
 
 
-async def versions(cluster: Cluster, resource: ResourceType, name: str) -> AsyncIterator[Object | None]:
+async def versions(cluster: Cluster, resource: ResourceType, name: str) -> AsyncGenerator[Object | None]:
     """The object as it is, then each change of it; None, and then nothing more, once it is gone.
 
-    Raises ReconcileError when it may not be watched.
+    Raises ReconcileError when it may not be watched. Who leaves before the end closes it.
     """
     changed, newest = asyncio.Event(), list[Object | None]()
 

@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from pierhead.model import seconds
-
 
 class Output(StrEnum):
     """How a result is printed."""
@@ -20,8 +18,13 @@ class Output(StrEnum):
     YAML = "yaml"
 
 
+_PANEL = "Cluster and namespace"
+
+
 def checked_duration(text: str) -> str:
     """The text of a duration. Raises BadParameter for any other."""
+    from pierhead.model import seconds  # noqa: PLC0415 (help needs no models)
+
     try:
         seconds(text)
     except ValueError:
@@ -29,14 +32,21 @@ def checked_duration(text: str) -> str:
     return text
 
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the AppRelease.")]
 NamespaceOption = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace; the context's by default.")
+    str | None,
+    typer.Option("--namespace", "-n", help="Namespace; the context's by default.", rich_help_panel=_PANEL),
 ]
-AllNamespacesOption = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
-ContextOption = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
+AllNamespacesOption = Annotated[
+    bool, typer.Option("--all-namespaces", "-A", help="All namespaces.", rich_help_panel=_PANEL)
+]
+ContextOption = Annotated[
+    str | None, typer.Option("--context", help="Context of the kubeconfig.", rich_help_panel=_PANEL)
+]
 KubeconfigOption = Annotated[
-    Path | None, typer.Option("--kubeconfig", help="Kubeconfig; $KUBECONFIG or ~/.kube/config by default.")
+    Path | None,
+    typer.Option(
+        "--kubeconfig", help="Kubeconfig; $KUBECONFIG or ~/.kube/config by default.", rich_help_panel=_PANEL
+    ),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How the result is printed.")]
 WaitOption = Annotated[

@@ -75,6 +75,14 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, err: b
         console.print(styled)
 
 
+def print_fields(fields: Mapping[str, str | None]) -> None:
+    """A line for each field that has a text, with the texts below each other."""
+    width = max(map(len, fields)) + 1
+    for label, text in fields.items():
+        if text:
+            typer.echo(f"{label + ':':<{width}} {text}")
+
+
 def print_marked(mark: str, text: str) -> None:
     """A line that begins with a mark of its own colour."""
     console = Console()

@@ -6,17 +6,24 @@ result alone.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
 
 import typer
 
 from pierhead.cli.cluster import Cluster
 from pierhead.cli.conditions import condition, is_current
 from pierhead.cli.failures import CommandError, ExitCode
+from pierhead.cli.following import versions
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import APP_RELEASES, ResourceType
-from pierhead.kube.watch import Watch
 
 Check = Callable[[Object], bool]
+
+
+def request() -> str:
+    """What an annotation that asks for something now says: the time, so that each request is another."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def is_settled(obj: Object) -> bool:
@@ -40,41 +47,43 @@ async def awaited(
 
     Raises CommandError when that takes longer than `seconds`, or when somebody deletes it.
     """
-    end: asyncio.Future[Object | None] = asyncio.get_running_loop().create_future()
-    told = _Told(label)
-
-    def look(event_type: str, obj: Object) -> None:
-        if end.done():
-            return
-        if event_type == "DELETED":
-            end.set_result(None)
-            return
-        told.tell(obj)
-        if check(obj):
-            end.set_result(obj)
-
-    watch = Watch(
-        cluster.client,
-        resource,
-        look,
-        namespace=cluster.namespace,
-        field_selector=f"metadata.name={name}",
+    found = await until(
+        cluster, resource, name, check, seconds=seconds, told=lambda obj: f"{label}{_said(obj)}"
     )
-    task = asyncio.create_task(watch.run())
-    try:
-        async with asyncio.timeout(seconds):
-            await watch.ready()
-            found = await end
-    except TimeoutError:
-        raise CommandError(
-            f"{resource.kind} {name} did not get there within {seconds:g}s: {told.last}", ExitCode.TIMED_OUT
-        ) from None
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
     if found is None:
         raise CommandError(f"{resource.kind} {name} was deleted")
     return found
+
+
+async def until(
+    cluster: Cluster,
+    resource: ResourceType,
+    name: str,
+    check: Check,
+    *,
+    seconds: float,
+    told: Callable[[Object], str],
+) -> Object | None:
+    """The object once the check holds, None once it is gone; what is `told` of it on the way, each text once.
+
+    Raises CommandError when that takes longer than `seconds`.
+    """
+    last = "nothing is known of it yet"
+    try:
+        async with asyncio.timeout(seconds), aclosing(versions(cluster, resource, name)) as found:
+            async for obj in found:
+                if obj is None or check(obj):
+                    return obj
+                text = told(obj)
+                if text != last:
+                    typer.echo(text, err=True)
+                    last = text
+    except TimeoutError:
+        raise CommandError(
+            f"{resource.kind} {name} did not get there within {seconds:g}s: {last}; it goes on",
+            ExitCode.TIMED_OUT,
+        ) from None
+    return None
 
 
 def judged(obj: Object) -> str:
@@ -87,16 +96,6 @@ def judged(obj: Object) -> str:
     return text
 
 
-class _Told:
-    """Says each state once."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self.last = "nothing is known of it yet"
-
-    def tell(self, obj: Object) -> None:
-        ready = condition(obj)
-        text = f"{ready.get('reason', 'Pending')}: {ready.get('message', 'not looked at yet')}"
-        if text != self.last:
-            typer.echo(f"{self._label}{text}", err=True)
-            self.last = text
+def _said(obj: Object) -> str:
+    ready = condition(obj)
+    return f"{ready.get('reason', 'Pending')}: {ready.get('message', 'not looked at yet')}"

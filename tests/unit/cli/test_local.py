@@ -10,9 +10,8 @@ import yaml
 from pierhead.apps.images.pins import Pin
 from pierhead.apps.model import RESOURCE
 from pierhead.cli.apps.files import app_release_of, documents
-from pierhead.cli.apps.given import Given
+from pierhead.cli.apps.given import Given, given_of
 from pierhead.cli.apps.local import LocalInputs
-from pierhead.cli.apps.render import given_of
 from pierhead.cli.apps.rendering import pins_of
 from pierhead.cli.failures import CommandError
 from pierhead.kube.resources import ResourceType

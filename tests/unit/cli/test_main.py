@@ -4,7 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pierhead import __version__
-from pierhead.cli.main import app, setting_lines
+from pierhead.cli.main import app
+from pierhead.cli.settings import setting_lines
 from pierhead.settings import Settings
 
 

@@ -19,11 +19,13 @@ from pierhead.cli.adopt.source_options import Chart, source_of
 from pierhead.cli.adopt.translation import Translation
 from pierhead.cli.apps.diff import print_changes
 from pierhead.cli.apps.files import documents
-from pierhead.cli.apps.render import LocalOption, given_of
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.apps.given import given_of
+from pierhead.cli.apps.options import LocalOption
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import masked
 from pierhead.cli.output import as_yaml, show
+from pierhead.cli.place import Place
 from pierhead.cli.progress import awaited, is_settled, judged
 from pierhead.engine.outcome import Invalid, ReconcileError
 from pierhead.engine.resource import Object
@@ -33,6 +35,7 @@ from pierhead.model import seconds
 
 
 def adopt(
+    place: Place,
     from_helm: Annotated[
         str | None, typer.Option("--from-helm", metavar="RELEASE", help="A Helm release of the namespace.")
     ] = None,
@@ -74,15 +77,11 @@ def adopt(
     ] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Create the AppRelease, and wait for it.")] = False,
     timeout: options.TimeoutOption = "10m",
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     output: options.OutputOption = options.Output.YAML,
 ) -> None:
     """Write the AppRelease that equals a Helm release, a Flux object, or an Argo CD Application."""
     if sum(name is not None for name in (from_helm, from_flux, from_argo)) != 1:
         raise CommandError("give one of --from-helm, --from-flux and --from-argo", ExitCode.USAGE)
-    place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     if from_helm is not None:
         chosen = Chart(chart, chart_version, branch, tag, source_secret)
         sources = {"oci": source_oci, "helmRepository": source_helm_repository, "git": source_git}

@@ -4,9 +4,7 @@ Invariant: each writes one patch of the AppRelease, with the caller's rights, an
 operator; what was asked for is told from what came of an earlier request.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,20 +13,20 @@ from pierhead.apps.history.release import Release, Status
 from pierhead.apps.names import release_name
 from pierhead.cli import options
 from pierhead.cli.apps import releases
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.apps.options import NameArgument
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.conditions import condition
 from pierhead.cli.failures import CommandError, ExitCode
-from pierhead.cli.progress import Check, awaited, is_settled, judged
+from pierhead.cli.place import Place
+from pierhead.cli.progress import Check, awaited, is_settled, judged, request
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import APP_RELEASES
 from pierhead.model import RECONCILE_AT, ROLLBACK_TO, seconds
 
 
 def suspend(
-    name: options.NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    name: NameArgument,
+    place: Place,
 ) -> None:
     """Leave the application as it is until `resume`: nothing is applied, corrected or rolled back."""
 
@@ -36,15 +34,13 @@ def suspend(
         await cluster.app_release(name)
         await cluster.client.merge_patch(APP_RELEASES, name, cluster.namespace, {"spec": {"suspend": True}})
 
-    on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)
+    on(place, work)
     typer.echo(f"AppRelease {name} is suspended")
 
 
 def resume(
-    name: options.NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    name: NameArgument,
+    place: Place,
     wait: options.WaitOption = True,
     timeout: options.TimeoutOption = "5m",
 ) -> None:
@@ -57,14 +53,12 @@ def resume(
             return "no longer suspended"
         return judged(await awaited(cluster, name, _resumed, seconds=seconds(timeout)))
 
-    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+    typer.echo(f"AppRelease {name}: {on(place, work)}")
 
 
 def reconcile(
-    name: options.NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    name: NameArgument,
+    place: Place,
     wait: options.WaitOption = True,
     timeout: options.TimeoutOption = "5m",
 ) -> None:
@@ -72,7 +66,7 @@ def reconcile(
 
     async def work(cluster: Cluster) -> str:
         _refuse_suspended(await cluster.app_release(name))
-        asked = _now()
+        asked = request()
         await cluster.annotate(name, {RECONCILE_AT: asked})
         if not wait:
             return "asked to look again"
@@ -82,20 +76,18 @@ def reconcile(
 
         return judged(await awaited(cluster, name, _with_status(handled), seconds=seconds(timeout)))
 
-    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+    typer.echo(f"AppRelease {name}: {on(place, work)}")
 
 
 def approve(
-    name: options.NameArgument,
+    name: NameArgument,
+    place: Place,
     digest: Annotated[
         str | None,
         typer.Option(
             "--digest", help="Approve only if this is the plan's digest; the present one by default."
         ),
     ] = None,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     wait: options.WaitOption = True,
     timeout: options.TimeoutOption = "5m",
 ) -> None:
@@ -119,18 +111,19 @@ def approve(
 
         return judged(await awaited(cluster, name, _with_status(done), seconds=seconds(timeout)))
 
-    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+    typer.echo(f"AppRelease {name}: {on(place, work)}")
 
 
 def rollback(
-    name: options.NameArgument,
+    name: NameArgument,
+    place: Place,
     revision: Annotated[
         int | None,
-        typer.Argument(help="Revision of `history`; the one deployed before the present one by default."),
+        typer.Argument(
+            metavar="REVISION",
+            help="Revision of `history`; the one deployed before the present one by default.",
+        ),
     ] = None,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     wait: options.WaitOption = True,
     timeout: options.TimeoutOption = "5m",
 ) -> None:
@@ -141,7 +134,7 @@ def rollback(
         found = await releases.revisions(cluster, release_name(name))
         target = target_of(found, revision)
         before = found[-1].revision
-        await cluster.annotate(name, {ROLLBACK_TO: f"{target}@{_now()}"})
+        await cluster.annotate(name, {ROLLBACK_TO: f"{target}@{request()}"})
         if not wait:
             return f"asked to go back to revision {target}"
 
@@ -157,7 +150,7 @@ def rollback(
             raise CommandError(f"the rollback to revision {target} failed: {text}", ExitCode.NOT_READY)
         return f"revision {release['revision']} is revision {target} again"
 
-    typer.echo(f"AppRelease {name}: {_on(namespace, context, kubeconfig, work)}")
+    typer.echo(f"AppRelease {name}: {on(place, work)}")
 
 
 def target_of(found: list[Release], wanted: int | None) -> int:
@@ -182,12 +175,6 @@ def target_of(found: list[Release], wanted: int | None) -> int:
     return wanted
 
 
-def _on(
-    namespace: str | None, context: str | None, kubeconfig: Any, work: Callable[[Cluster], Awaitable[str]]
-) -> str:
-    return on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)
-
-
 def _with_status(check: Check) -> Check:
     return lambda obj: bool(obj.get("status")) and check(obj)
 
@@ -204,7 +191,3 @@ def _refuse_suspended(obj: Object) -> None:
 
 def _revision(obj: Object) -> int:
     return int(((obj.get("status") or {}).get("release") or {}).get("revision") or 0)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,35 +1,24 @@
 """The group `pierhead app`.
 
-Invariant: a command that fails ends as `pierhead.cli.failures` says.
+Invariant: as in `pierhead.cli.group`.
 """
 
-from collections.abc import Callable, Mapping
+from pierhead.cli.group import group
 
-import typer
-
-from pierhead.cli.adopt import command
-from pierhead.cli.apps import act, diff, render, show, tree
-from pierhead.cli.failures import ending
-
-app = typer.Typer(
-    help="AppReleases: look at them, compare them, approve, roll back, and take applications over.",
-    no_args_is_help=True,
+app = group(
+    "AppReleases: look at them, compare them, approve, roll back, and take applications over.",
+    {
+        "list": "pierhead.cli.apps.show:list_",
+        "get": "pierhead.cli.apps.show:get",
+        "tree": "pierhead.cli.apps.tree:tree",
+        "render": "pierhead.cli.apps.render:render",
+        "diff": "pierhead.cli.apps.diff:diff",
+        "history": "pierhead.cli.apps.show:history",
+        "rollback": "pierhead.cli.apps.act:rollback",
+        "approve": "pierhead.cli.apps.act:approve",
+        "reconcile": "pierhead.cli.apps.act:reconcile",
+        "suspend": "pierhead.cli.apps.act:suspend",
+        "resume": "pierhead.cli.apps.act:resume",
+        "adopt": "pierhead.cli.adopt.command:adopt",
+    },
 )
-
-_COMMANDS: Mapping[str, Callable[..., None]] = {
-    "list": show.list_,
-    "get": show.get,
-    "tree": tree.tree,
-    "render": render.render,
-    "diff": diff.diff,
-    "history": show.history,
-    "rollback": act.rollback,
-    "approve": act.approve,
-    "reconcile": act.reconcile,
-    "suspend": act.suspend,
-    "resume": act.resume,
-    "adopt": command.adopt,
-}
-
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(ending(_command))

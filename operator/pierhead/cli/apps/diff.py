@@ -14,11 +14,13 @@ from rich.text import Text
 from pierhead.cli import options
 from pierhead.cli.apps.comparison import changes, planned
 from pierhead.cli.apps.files import app_release_of, documents
-from pierhead.cli.apps.render import LocalOption, LocalOverlayOption, ValuesFromOption, given_of
+from pierhead.cli.apps.given import given_of
+from pierhead.cli.apps.options import LocalOption, LocalOverlayOption, NameArgument, ValuesFromOption
 from pierhead.cli.apps.rendering import NoCluster, Wanted, pins_of, rendered
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.output import show
+from pierhead.cli.place import Place
 from pierhead.engine.resource import Object
 from pierhead.kube.errors import NotFound
 from pierhead.kube.inventory import Entry
@@ -28,7 +30,8 @@ _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def diff(
-    name: options.NameArgument,
+    name: NameArgument,
+    place: Place,
     filename: Annotated[
         list[Path] | None,
         typer.Option("--filename", "-f", help="File with the AppRelease as it is to be; - is stdin."),
@@ -42,9 +45,6 @@ def diff(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 5 when there are differences.")
     ] = False,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Show what an apply of the present source would change, by a server-side dry run in your name."""
@@ -71,7 +71,7 @@ def diff(
         before = [Entry.parse(text) for text in status.get("inventory") or ()]
         return await changes(cluster, wanted.spec, made, before, hidden=hidden)
 
-    found = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), compare)
+    found = on(place, compare)
     show(found, output, lambda: print_changes(found))
     if exit_code and found:
         raise CommandError("there are differences", ExitCode.DIFFERENT)

@@ -11,9 +11,10 @@ import typer
 
 from pierhead.cli import options
 from pierhead.cli.apps.files import app_release_of, documents
-from pierhead.cli.apps.given import Given
+from pierhead.cli.apps.given import given_of
+from pierhead.cli.apps.options import LocalOption, LocalOverlayOption, ValuesFromOption
 from pierhead.cli.apps.rendering import NoCluster, Wanted, hooks_of, rendered
-from pierhead.cli.failures import CommandError, ExitCode
+from pierhead.cli.failures import CommandError
 from pierhead.cli.masking import masked, scrubbed, values_of
 from pierhead.cli.output import as_yaml, show
 from pierhead.engine.outcome import ReconcileError
@@ -28,25 +29,13 @@ FilesOption = Annotated[
         help="File with the AppRelease, and with ConfigMaps and Secrets it names; - is standard input.",
     ),
 ]
-LocalOption = Annotated[
-    Path | None, typer.Option("--local", help="Directory or packaged chart that stands for spec.source.")
-]
-LocalOverlayOption = Annotated[
-    Path | None, typer.Option("--local-overlay", help="Directory that stands for spec.kustomize.source.")
-]
-ValuesFromOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--values-from",
-        metavar="INDEX=FILE",
-        help="File that stands for that entry of spec.helm.valuesFrom, counted from 0.",
-    ),
-]
 
 
 def render(
     filename: FilesOption,
-    name: Annotated[str | None, typer.Argument(help="Which AppRelease, if the files hold several.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which AppRelease, if the files hold several.")
+    ] = None,
     local: LocalOption = None,
     local_overlay: LocalOverlayOption = None,
     values_from: ValuesFromOption = None,
@@ -93,19 +82,6 @@ def render(
             typer.echo(f"---\n{as_yaml(item)}", nl=False)
 
     show(shown, output, text)
-
-
-def given_of(local: Path | None, overlay: Path | None, values_from: list[str] | None) -> Given:
-    """The files of the options. Raises CommandError for an entry that is none."""
-    values: dict[int, Path] = {}
-    for text in values_from or ():
-        index, sign, path = text.partition("=")
-        if not sign or not index.isdecimal():
-            raise CommandError(f"--values-from {text}: not of the form INDEX=FILE", ExitCode.USAGE)
-        if not Path(path).is_file():
-            raise CommandError(f"--values-from {text}: there is no {path}")
-        values[int(index)] = Path(path)
-    return Given(source=local, overlay=overlay, values=values)
 
 
 def _is(obj: Object, resource: ResourceType, name: str) -> bool:

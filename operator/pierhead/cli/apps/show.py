@@ -13,60 +13,44 @@ from pierhead.apps.history.release import Release
 from pierhead.apps.names import release_name
 from pierhead.cli import options
 from pierhead.cli.apps import releases, views
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.apps.options import NameArgument
+from pierhead.cli.cluster import Cluster, on
+from pierhead.cli.listing import Columns, objects_of, print_list
 from pierhead.cli.masking import values_of
-from pierhead.cli.output import age, cell, columns_of, print_table, show
+from pierhead.cli.output import age, cell, columns_of, print_fields, print_table, show
+from pierhead.cli.place import Place
 from pierhead.engine.resource import Object
 from pierhead.kube.errors import Forbidden
 from pierhead.kube.resources import APP_RELEASES
 
 
 def list_(
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    place: Place,
     all_namespaces: options.AllNamespacesOption = False,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """List AppReleases: whether they are ready, their revision, chart and source, and what they say."""
-
-    async def read(cluster: Cluster) -> list[Object]:
-        where = None if all_namespaces else cluster.namespace
-        return [item async for page in cluster.client.pages(APP_RELEASES, where) for item in page.items]
-
-    found = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), read)
-    entries = [views.summary(obj) for obj in found]
-
-    def text() -> None:
-        if not entries:
-            typer.echo("no AppReleases found", err=True)
-            return
-        now = datetime.now(UTC)
-        headers = ["NAMESPACE", "NAME", "READY", "REVISION", "CHART", "SOURCE", "AGE", "MESSAGE"]
-        rows = [
-            [
-                entry["namespace"],
-                entry["name"],
-                entry["ready"],
-                cell(entry["revision"]),
-                cell(entry["chart"]),
-                views.short_revision(entry["source"]),
-                age(entry["created"], now),
-                f"{entry['reason']}: {entry['message']}",
-            ]
-            for entry in entries
-        ]
-        skip = 0 if all_namespaces else 1
-        print_table(headers[skip:], [row[skip:] for row in rows])
-
-    show(entries, output, text)
+    objects = on(place, lambda cluster: objects_of(cluster, APP_RELEASES, all_namespaces=all_namespaces))
+    entries = [views.summary(obj) for obj in objects]
+    now = datetime.now(UTC)
+    columns: Columns = {
+        "READY": lambda entry: entry["ready"],
+        "REVISION": lambda entry: cell(entry["revision"]),
+        "CHART": lambda entry: cell(entry["chart"]),
+        "SOURCE": lambda entry: views.short_revision(entry["source"]),
+        "AGE": lambda entry: age(entry["created"], now),
+        "MESSAGE": lambda entry: f"{entry['reason']}: {entry['message']}",
+    }
+    show(
+        entries,
+        output,
+        lambda: print_list(APP_RELEASES, entries, columns, all_namespaces=all_namespaces),
+    )
 
 
 def get(
-    name: options.NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    name: NameArgument,
+    place: Place,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Show an AppRelease: conditions, source, images, plan, drift, and the chart's notes."""
@@ -81,17 +65,15 @@ def get(
         except Forbidden as error:
             return obj, None, f"not readable: {error.message}"
 
-    obj, release, trouble = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), read)
+    obj, release, trouble = on(place, read)
     hidden = values_of(documents_of(release.manifest)) if release is not None else frozenset()
     found = views.details(obj, release, hidden)
     show(found, output, lambda: _print_details(found, trouble))
 
 
 def history(
-    name: options.NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    name: NameArgument,
+    place: Place,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """List the revisions that can be gone back to, as `helm history` does."""
@@ -100,7 +82,7 @@ def history(
         await cluster.app_release(name)
         return await releases.revisions(cluster, release_name(name))
 
-    found = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), read)
+    found = on(place, read)
     entries = [views.revision_line(release) for release in found]
 
     def text() -> None:
@@ -139,10 +121,7 @@ def _print_details(found: dict[str, Any], trouble: str) -> None:
         "Acts as": found["serviceAccountName"],
         "Outdated": "" if found["current"] else "the operator has not seen the newest spec yet",
     }
-    width = max(map(len, lines)) + 1
-    for label, value in lines.items():
-        if value:
-            typer.echo(f"{label + ':':<{width}} {value}")
+    print_fields(lines)
     _print_entries("Conditions", found["conditions"])
     _print_entries("Images", found["images"])
     _print_entries("Drift", found["drift"])

@@ -10,9 +10,11 @@ from typing import Any
 import typer
 
 from pierhead.cli import options
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.apps.options import NameArgument
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.conditions import condition
 from pierhead.cli.output import print_tree, show
+from pierhead.cli.place import Place
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import Object
 from pierhead.kube.bounded import gathered
@@ -34,10 +36,8 @@ _OWNERS: Mapping[str, tuple[ResourceType, ...]] = {
 
 
 def tree(
-    name: options.NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    name: NameArgument,
+    place: Place,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Show the objects of an AppRelease, the ReplicaSets, Jobs and Pods they own, and how each fares."""
@@ -60,7 +60,7 @@ def tree(
             "children": [_node(entry, live, owned, now) for entry, live in zip(entries, found, strict=True)],
         }
 
-    found = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), read)
+    found = on(place, read)
 
     def text() -> None:
         print_tree(found, label=_label, children=lambda node: node["children"])

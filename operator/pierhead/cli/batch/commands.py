@@ -1,31 +1,20 @@
 """The group `pierhead batch`.
 
-Invariant: a command that fails ends as `pierhead.cli.failures` says.
+Invariant: as in `pierhead.cli.group`.
 """
 
-from collections.abc import Callable, Mapping
+from pierhead.cli.group import group
 
-import typer
-
-from pierhead.cli.batch import logs, orphans, retry, show, stop, watch
-from pierhead.cli.batch.costs import command as costing
-from pierhead.cli.failures import ending
-
-app = typer.Typer(
-    help="BatchJobs: see how they get on and why they fail, stop them, and find what outlived them.",
-    no_args_is_help=True,
+app = group(
+    "BatchJobs: see how they get on and why they fail, stop them, and find what outlived them.",
+    {
+        "list": "pierhead.cli.batch.show:list_",
+        "get": "pierhead.cli.batch.show:get",
+        "watch": "pierhead.cli.batch.watch:watch",
+        "logs": "pierhead.cli.batch.logs:logs",
+        "retry": "pierhead.cli.batch.retry:retry",
+        "stop": "pierhead.cli.batch.stop:stop",
+        "orphans": "pierhead.cli.batch.orphans:orphans",
+        "cost": "pierhead.cli.batch.costs.command:cost",
+    },
 )
-
-_COMMANDS: Mapping[str, Callable[..., None]] = {
-    "list": show.list_,
-    "get": show.get,
-    "watch": watch.watch,
-    "logs": logs.logs,
-    "retry": retry.retry,
-    "stop": stop.stop,
-    "orphans": orphans.orphans,
-    "cost": costing.cost,
-}
-
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(ending(_command))

@@ -12,19 +12,20 @@ from pierhead.aws.batchsurvey import LOG_GROUP, Attempt, described
 from pierhead.aws.errors import NotFound
 from pierhead.aws.logs import LogLine, tail
 from pierhead.aws.session import AwsClient
-from pierhead.cli import options
 from pierhead.cli.aws import RegionOption, sessions_in
 from pierhead.cli.batch import jobs
 from pierhead.cli.batch.options import NameArgument
 from pierhead.cli.batch.views import size_of, status_of
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError, ExitCode
+from pierhead.cli.place import Place
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import BATCH_JOBS
 
 
 def logs(
     name: NameArgument,
+    place: Place,
     index: Annotated[
         int | None, typer.Option("--index", "-i", min=0, help="The index; not needed where there is one.")
     ] = None,
@@ -33,9 +34,6 @@ def logs(
         int | None,
         typer.Option("--attempt", min=1, help="Attempt of its last round, from 1; the last by default."),
     ] = None,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     region: RegionOption = None,
 ) -> None:
     """Print the last lines that an index has logged, from CloudWatch Logs, with your own AWS credentials."""
@@ -58,7 +56,6 @@ def logs(
                     "or the group's retention has ended"
                 ) from None
 
-    place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     found = on(place, read)
     for line in found:
         typer.echo(line.text)

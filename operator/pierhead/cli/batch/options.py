@@ -9,7 +9,7 @@ import typer
 
 from pierhead.cli.options import checked_duration
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the BatchJob.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the BatchJob.")]
 
 
 def _checked(text: str | None) -> str | None:

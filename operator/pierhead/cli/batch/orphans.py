@@ -20,9 +20,10 @@ from pierhead.batch.submitting.definition import CLUSTER_TAG, NAME_TAG, NAMESPAC
 from pierhead.cli import options
 from pierhead.cli.asking import agreed
 from pierhead.cli.aws import RegionOption, region_of, sessions_in
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError
 from pierhead.cli.output import age, cell, print_table, show
+from pierhead.cli.place import Place
 from pierhead.kube.resources import BATCH_JOBS
 
 _WHY = f"{STOP_MARK} its BatchJob is gone (pierhead batch orphans)"

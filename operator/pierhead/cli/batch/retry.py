@@ -5,7 +5,6 @@ are one retry; whatever might run again although it has run is said, and waits f
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -15,10 +14,11 @@ from pierhead.cli import options
 from pierhead.cli.asking import agreed
 from pierhead.cli.batch import views
 from pierhead.cli.batch.options import NameArgument
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError
 from pierhead.cli.output import as_yaml, show
-from pierhead.cli.progress import awaited
+from pierhead.cli.place import Place
+from pierhead.cli.progress import awaited, request
 from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import BATCH_JOBS
@@ -29,6 +29,7 @@ _NAME_LIMIT = 253
 
 def retry(
     name: NameArgument,
+    place: Place,
     again: Annotated[
         bool,
         typer.Option(
@@ -42,15 +43,11 @@ def retry(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask before something runs again that has run.")
     ] = False,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     wait: options.WaitOption = True,
     timeout: options.TimeoutOption = "1m",
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Run the indexes of a Failed BatchJob that have not succeeded, and no others, as a new round."""
-    place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     if again:
         _again(place, name, new_name, create=create, yes=yes, output=output)
         return
@@ -65,7 +62,7 @@ def retry(
             " and run again. Go on?",
             yes=yes,
         )
-    asked = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    asked = request()
     found = on(place, lambda cluster: _asked(cluster, obj, asked, seconds(timeout) if wait else None))
     show(found, output, lambda: typer.echo(f"BatchJob {name} {came_of(found, asked, _missing(obj))}"))
 

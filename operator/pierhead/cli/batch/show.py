@@ -11,23 +11,12 @@ import typer
 from pierhead.cli import options
 from pierhead.cli.batch import views
 from pierhead.cli.batch.options import NameArgument
-from pierhead.cli.cluster import Cluster, Place, on
-from pierhead.cli.output import age, cell, print_table, show
-from pierhead.engine.resource import Object
+from pierhead.cli.cluster import on
+from pierhead.cli.listing import Columns, objects_of, print_list
+from pierhead.cli.output import age, cell, print_fields, print_table, show
+from pierhead.cli.place import Place
 from pierhead.kube.resources import BATCH_JOBS
 
-_HEADERS = [
-    "NAMESPACE",
-    "NAME",
-    "STATUS",
-    "COMPLETIONS",
-    "FAILED",
-    "ACTIVE",
-    "QUEUE",
-    "ROUND",
-    "DURATION",
-    "AGE",
-]
 _FAILURE_FIELDS = [
     "index",
     "round",
@@ -42,59 +31,36 @@ _INDEXES_SHOWN = 200
 
 
 def list_(
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    place: Place,
     all_namespaces: options.AllNamespacesOption = False,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """List BatchJobs: how far they are, what failed, what runs, and for how long."""
-
-    async def read(cluster: Cluster) -> list[Object]:
-        where = None if all_namespaces else cluster.namespace
-        return [item async for page in cluster.client.pages(BATCH_JOBS, where) for item in page.items]
-
-    found = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), read)
+    objects = on(place, lambda cluster: objects_of(cluster, BATCH_JOBS, all_namespaces=all_namespaces))
     now = datetime.now(UTC)
-    entries = [views.summary(obj, now) for obj in found]
-
-    def text() -> None:
-        if not entries:
-            typer.echo("no BatchJobs found", err=True)
-            return
-        skip = 0 if all_namespaces else 1
-        print_table(_HEADERS[skip:], [_row(entry, now)[skip:] for entry in entries])
-
-    show(entries, output, text)
+    entries = [views.summary(obj, now) for obj in objects]
+    columns: Columns = {
+        "STATUS": lambda entry: entry["status"],
+        "COMPLETIONS": lambda entry: f"{entry['succeeded']}/{entry['size']}",
+        "FAILED": lambda entry: cell(entry["failed"]),
+        "ACTIVE": lambda entry: cell(entry["active"]),
+        "QUEUE": lambda entry: cell(entry["queue"]),
+        "ROUND": lambda entry: cell(entry["round"]),
+        "DURATION": lambda entry: views.duration_text(entry["durationSeconds"]),
+        "AGE": lambda entry: age(entry["created"], now),
+    }
+    show(entries, output, lambda: print_list(BATCH_JOBS, entries, columns, all_namespaces=all_namespaces))
 
 
 def get(
     name: NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    place: Place,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Show a BatchJob: progress, conditions, what failed and why, its jobs, and what it waits for."""
-    place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     obj = on(place, lambda cluster: cluster.one(BATCH_JOBS, name))
     found = views.details(obj, datetime.now(UTC))
     show(found, output, lambda: _print_details(found))
-
-
-def _row(entry: dict[str, Any], now: datetime) -> list[str]:
-    return [
-        entry["namespace"],
-        entry["name"],
-        entry["status"],
-        f"{entry['succeeded']}/{entry['size']}",
-        cell(entry["failed"]),
-        cell(entry["active"]),
-        cell(entry["queue"]),
-        cell(entry["round"]),
-        views.duration_text(entry["durationSeconds"]),
-        age(entry["created"], now),
-    ]
 
 
 def _print_details(found: dict[str, Any]) -> None:
@@ -118,10 +84,7 @@ def _print_details(found: dict[str, Any]) -> None:
         "Managed by": found["managedBy"],
         "Outdated": "" if found["current"] else "the operator has not seen the newest spec yet",
     }
-    width = max(map(len, lines)) + 1
-    for label, value in lines.items():
-        if value:
-            typer.echo(f"{label + ':':<{width}} {value}")
+    print_fields(lines)
     _print_entries("Conditions", found["conditions"], ["type", "status", "reason", "message"])
     _print_entries("Failures", found["failures"], _FAILURE_FIELDS)
     _print_entries("Jobs", found["shards"], ["round", "shard", "first", "size", "state", "jobId"])

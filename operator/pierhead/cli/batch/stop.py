@@ -4,8 +4,6 @@ Invariant: one write, with the caller's rights; pierhead terminates the jobs, an
 nothing of the BatchJob runs any more.
 """
 
-import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -17,10 +15,11 @@ from pierhead.cli import options
 from pierhead.cli.batch import views
 from pierhead.cli.batch.options import NameArgument
 from pierhead.cli.batch.picture import line
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.conditions import condition, is_current
-from pierhead.cli.failures import CommandError, ExitCode
-from pierhead.cli.following import versions
+from pierhead.cli.failures import CommandError
+from pierhead.cli.place import Place
+from pierhead.cli.progress import Check, until
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import BATCH_JOBS
 from pierhead.model import seconds
@@ -28,12 +27,10 @@ from pierhead.model import seconds
 
 def stop(
     name: NameArgument,
+    place: Place,
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete the BatchJob; without it, it is suspended.")
     ] = False,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     wait: options.WaitOption = True,
     timeout: options.TimeoutOption = "5m",
 ) -> None:
@@ -61,9 +58,7 @@ def stop(
             "with spec.suspend: false the others run"
         )
 
-    typer.echo(
-        f"BatchJob {name} {on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)}"
-    )
+    typer.echo(f"BatchJob {name} {on(place, work)}")
 
 
 def is_stopped(obj: Object) -> bool:
@@ -88,21 +83,7 @@ async def _deleted(cluster: Cluster, obj: Object, limit: float | None) -> str:
     return "is deleted, and nothing of it runs"
 
 
-async def _until(cluster: Cluster, name: str, check: Callable[[Object], bool], limit: float) -> Object | None:
-    """The BatchJob once the check holds, None once it is gone; on standard error how it gets there."""
-    last = ""
-    try:
-        async with asyncio.timeout(limit):
-            async for obj in versions(cluster, BATCH_JOBS, name):
-                if obj is None or check(obj):
-                    return obj
-                text = line(obj, datetime.now(UTC))
-                if text != last:
-                    typer.echo(text, err=True)
-                    last = text
-    except TimeoutError:
-        raise CommandError(
-            f"BatchJob {name} has not stopped within {limit:g}s: {last}; it goes on stopping",
-            ExitCode.TIMED_OUT,
-        ) from None
-    return None
+async def _until(cluster: Cluster, name: str, check: Check, limit: float) -> Object | None:
+    return await until(
+        cluster, BATCH_JOBS, name, check, seconds=limit, told=lambda obj: line(obj, datetime.now(UTC))
+    )

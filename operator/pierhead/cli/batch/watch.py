@@ -5,7 +5,7 @@ changes is the same facts at a later time. Its exit code is the BatchJob's end.
 """
 
 import asyncio
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import UTC, datetime
 
 import typer
@@ -15,15 +15,15 @@ from rich.text import Text
 
 from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.batch.ledgers.record import ledger_in
-from pierhead.cli import options
 from pierhead.cli.batch import views
 from pierhead.cli.batch.grid import picture_of
 from pierhead.cli.batch.options import NameArgument, PatienceOption
 from pierhead.cli.batch.picture import line, picture
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.conditions import condition
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.following import versions
+from pierhead.cli.place import Place
 from pierhead.engine.outcome import Invalid
 from pierhead.engine.resource import Object
 from pierhead.kube.errors import Forbidden, NotFound
@@ -33,9 +33,7 @@ from pierhead.model import seconds
 
 def watch(
     name: NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    place: Place,
     timeout: PatienceOption = None,
 ) -> None:
     """Watch a BatchJob until it is Complete (exit code 0) or Failed (1): bar, counts, grid of indexes.
@@ -48,9 +46,12 @@ def watch(
     async def work(cluster: Cluster) -> Object:
         screen.show(await cluster.one(BATCH_JOBS, name))
         try:
-            async with asyncio.timeout(None if timeout is None else seconds(timeout)):
+            async with (
+                asyncio.timeout(None if timeout is None else seconds(timeout)),
+                aclosing(versions(cluster, BATCH_JOBS, name)) as found,
+            ):
                 with screen.open():
-                    async for obj in versions(cluster, BATCH_JOBS, name):
+                    async for obj in found:
                         if obj is None:
                             raise CommandError(f"BatchJob {name} was deleted")
                         screen.show(obj, await _record(cluster, obj) if console.is_terminal else None)
@@ -62,7 +63,7 @@ def watch(
             ) from None
         raise AssertionError("a watch has no end of its own")
 
-    obj = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)
+    obj = on(place, work)
     if views.holds(obj, "Failed"):
         reason, message = (condition(obj, "Failed").get(part) for part in ("reason", "message"))
         raise CommandError(

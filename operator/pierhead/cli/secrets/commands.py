@@ -1,35 +1,27 @@
 """The group `pierhead secrets`.
 
-Invariant: a command that fails ends as `pierhead.cli.failures` says, and no command prints a value.
+Invariant: no command prints a value.
 """
 
-from collections.abc import Callable, Mapping
+from pierhead.cli.group import group
 
-import typer
-
-from pierhead.cli.failures import ending
-from pierhead.cli.secrets import events, refresh, show
-from pierhead.cli.secrets.audit import command as auditing
-from pierhead.cli.secrets.costs import command as costing
-from pierhead.cli.secrets.migration import adoption
-from pierhead.cli.secrets.migration import command as importing
-
-app = typer.Typer(
-    help="SyncedSecrets: bring values into AWS, find what should be there, and see how each Secret fares.",
-    no_args_is_help=True,
+app = group(
+    "SyncedSecrets: bring values into AWS, find what should be there, and see how each Secret fares.",
+    {
+        "import": "pierhead.cli.secrets.migration.command:import_",
+        "adopt": "pierhead.cli.secrets.migration.adoption:adopt",
+        "audit": "pierhead.cli.secrets.audit.command:audit",
+        "status": "pierhead.cli.secrets.show:status",
+        "why": "pierhead.cli.secrets.show:why",
+        "refresh": "pierhead.cli.secrets.refresh:refresh",
+        "cost": "pierhead.cli.secrets.costs.command:cost",
+    },
 )
 
-_COMMANDS: Mapping[str, Callable[..., None]] = {
-    "import": importing.import_,
-    "adopt": adoption.adopt,
-    "audit": auditing.audit,
-    "status": show.status,
-    "why": show.why,
-    "refresh": refresh.refresh,
-    "cost": costing.cost,
-}
-
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(ending(_command))
-
-app.add_typer(events.app, name="events")
+app.add_typer(
+    group(
+        "What SyncedSecrets need in AWS to hear of changes at once.",
+        {"install": "pierhead.cli.secrets.events:install"},
+    ),
+    name="events",
+)

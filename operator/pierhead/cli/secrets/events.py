@@ -12,15 +12,13 @@ import typer
 
 from pierhead.aws.stacks import apply_stack
 from pierhead.cli.aws import RegionOption, in_region, region_of
-from pierhead.cli.failures import CommandError, ExitCode, ending
+from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.output import as_yaml
 from pierhead.engine.outcome import ReconcileError
 from pierhead.secrets.events.installation import Installation, cloudformation, pattern, terraform
 
 PATTERN_LIMIT: Final = 2048
 """Characters of an event pattern. Source: EventBridge quotas."""
-
-app = typer.Typer(help="What SyncedSecrets need in AWS to hear of changes at once.", no_args_is_help=True)
 
 
 class Format(StrEnum):
@@ -101,6 +99,3 @@ async def _apply(region: str, wanted: Installation) -> dict[str, Any]:
             return await apply_stack(client, wanted.name, cloudformation(wanted))
         except ReconcileError as error:
             raise CommandError(str(error)) from None
-
-
-app.command("install")(ending(install))

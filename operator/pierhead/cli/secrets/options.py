@@ -6,11 +6,12 @@ import typer
 
 from pierhead.cli.options import checked_duration
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the SyncedSecret.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the SyncedSecret.")]
 OptionalNameArgument = Annotated[
-    str | None, typer.Argument(help="Name of the SyncedSecret; all by default.", show_default=False)
+    str | None,
+    typer.Argument(metavar="NAME", help="Name of the SyncedSecret; all by default.", show_default=False),
 ]
-NamesArgument = Annotated[list[str], typer.Argument(help="Names of SyncedSecrets.")]
+NamesArgument = Annotated[list[str], typer.Argument(metavar="NAME", help="Names of SyncedSecrets.")]
 IntervalOption = Annotated[
     str,
     typer.Option(

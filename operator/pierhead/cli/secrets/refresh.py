@@ -6,15 +6,15 @@ of an earlier request.
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import typer
 
 from pierhead.cli import options
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.conditions import condition
 from pierhead.cli.failures import CommandError
-from pierhead.cli.progress import awaited, is_settled, judged
+from pierhead.cli.place import Place
+from pierhead.cli.progress import awaited, is_settled, judged, request
 from pierhead.cli.secrets.options import NamesArgument
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import SYNCED_SECRETS
@@ -23,14 +23,12 @@ from pierhead.model import RECONCILE_AT, seconds
 
 def refresh(
     names: NamesArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    place: Place,
     wait: options.WaitOption = True,
     timeout: options.TimeoutOption = "2m",
 ) -> None:
     """Read the values of SyncedSecrets in AWS now, and wait until that is done."""
-    asked = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    asked = request()
 
     async def work(cluster: Cluster) -> list[str | CommandError]:
         for name in names:
@@ -43,7 +41,7 @@ def refresh(
             return ["asked to read" for _ in names]
         return await asyncio.gather(*(_done(cluster, name, asked, seconds(timeout)) for name in names))
 
-    found = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), work)
+    found = on(place, work)
     failures = [result for result in found if isinstance(result, CommandError)]
     for name, result in zip(names, found, strict=True):
         if not isinstance(result, CommandError):

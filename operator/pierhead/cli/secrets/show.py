@@ -9,8 +9,10 @@ from typing import Any, Final
 import typer
 
 from pierhead.cli import options
-from pierhead.cli.cluster import Cluster, Place, on
-from pierhead.cli.output import cell, print_marked, print_table, show
+from pierhead.cli.cluster import Cluster, on
+from pierhead.cli.listing import Columns, objects_of, print_list
+from pierhead.cli.output import cell, print_marked, show
+from pierhead.cli.place import Place
 from pierhead.cli.secrets import views
 from pierhead.cli.secrets.options import (
     EventsIntervalOption,
@@ -26,59 +28,43 @@ from pierhead.kube.resources import SECRETS, SYNCED_SECRETS, ResourceType
 # As the core group has them: only there the API server selects by the object they are about.
 _EVENTS: Final = ResourceType("", "v1", "events", "Event")
 
-_WHO: Final = ("NAMESPACE", "NAME")
 _MARKS: Final = {"good": "ok", "bad": "!!", "note": "--"}
 
 
 def status(
+    place: Place,
     name: OptionalNameArgument = None,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     all_namespaces: options.AllNamespacesOption = False,
     interval: IntervalOption = "1h",
     events_interval: EventsIntervalOption = "12h",
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Show how SyncedSecrets fare: readiness, Secret, versions, last and next read."""
-    found = on(
-        Place(kubeconfig=kubeconfig, context=context, namespace=namespace),
-        lambda cluster: listed(cluster, name, all_namespaces=all_namespaces),
-    )
+    objects = on(place, lambda cluster: listed(cluster, name, all_namespaces=all_namespaces))
     cadence = views.Cadence(interval, events_interval)
-    entries = [views.summary(obj, cadence=cadence, now=datetime.now(UTC)) for obj in found]
-
-    def text() -> None:
-        if not entries:
-            typer.echo("no SyncedSecrets found", err=True)
-            return
-        headers = [*_WHO, "READY", "SECRET", "KEYS", "VERSIONS", "READ", "NEXT", "MODE", "REASON"]
-        rows = [
-            [
-                entry["namespace"],
-                entry["name"],
-                entry["ready"],
-                cell(entry["secret"]),
-                cell(entry["keys"]),
-                views.versions_cell(entry),
-                views.read_cell(entry),
-                views.next_cell(entry),
-                entry["mode"],
-                f"{entry['reason']}{' (stale)' if entry['stale'] else ''}: {entry['message']}",
-            ]
-            for entry in entries
-        ]
-        skip = 0 if all_namespaces else 1
-        print_table(headers[skip:], [row[skip:] for row in rows])
-
-    show(entries, output, text)
+    entries = [views.summary(obj, cadence=cadence, now=datetime.now(UTC)) for obj in objects]
+    columns: Columns = {
+        "READY": lambda entry: entry["ready"],
+        "SECRET": lambda entry: cell(entry["secret"]),
+        "KEYS": lambda entry: cell(entry["keys"]),
+        "VERSIONS": views.versions_cell,
+        "READ": views.read_cell,
+        "NEXT": views.next_cell,
+        "MODE": lambda entry: entry["mode"],
+        "REASON": lambda entry: (
+            f"{entry['reason']}{' (stale)' if entry['stale'] else ''}: {entry['message']}"
+        ),
+    }
+    show(
+        entries,
+        output,
+        lambda: print_list(SYNCED_SECRETS, entries, columns, all_namespaces=all_namespaces),
+    )
 
 
 def why(
     name: NameArgument,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
+    place: Place,
     interval: IntervalOption = "1h",
     events_interval: EventsIntervalOption = "12h",
     output: options.OutputOption = options.Output.TEXT,
@@ -95,7 +81,7 @@ def why(
         )
         return explain(obj, around)
 
-    findings = on(Place(kubeconfig=kubeconfig, context=context, namespace=namespace), read)
+    findings = on(place, read)
     data = [{"about": one.about, "state": one.state, "text": one.text, "do": one.advice} for one in findings]
 
     def text() -> None:
@@ -112,8 +98,7 @@ async def listed(cluster: Cluster, name: str | None, *, all_namespaces: bool) ->
     """One SyncedSecret, or all of the namespace, or all there are."""
     if name is not None:
         return [await cluster.one(SYNCED_SECRETS, name)]
-    where = None if all_namespaces else cluster.namespace
-    return [item async for page in cluster.client.pages(SYNCED_SECRETS, where) for item in page.items]
+    return await objects_of(cluster, SYNCED_SECRETS, all_namespaces=all_namespaces)
 
 
 async def _secret(cluster: Cluster, obj: Object) -> Object | str | None:

@@ -18,9 +18,10 @@ from pierhead.cli.batch import views
 from pierhead.cli.batch.costs.estimate import Estimate, Part, Resources, estimated
 from pierhead.cli.batch.costs.prices import Prices
 from pierhead.cli.batch.options import NameArgument
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError
 from pierhead.cli.output import print_table, show
+from pierhead.cli.place import Place
 from pierhead.cli.prices import prices_of
 from pierhead.engine.resource import Object
 from pierhead.kube.resources import BATCH_JOBS
@@ -33,6 +34,7 @@ _VCPUS, _MEMORY = 1.0, 2048.0
 
 def cost(
     name: NameArgument,
+    place: Place,
     seconds_each: Annotated[
         float | None,
         typer.Option(
@@ -41,9 +43,6 @@ def cost(
             help="How long an index takes; by default the mean of those that ended.",
         ),
     ] = None,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     region: RegionOption = None,
     price_list: Annotated[
         Path | None, typer.Option("--prices", help="File with other prices; see docs/cli.md.")
@@ -59,7 +58,6 @@ def cost(
             return obj, [], []
         return obj, *await _runs(obj, region)
 
-    place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     obj, jobs, spans = on(place, read)
     resources = resources_of(obj, jobs)
     now = datetime.now(UTC).timestamp() * 1000

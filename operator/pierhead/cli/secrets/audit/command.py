@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from pierhead.cli import options
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import MASK
 from pierhead.cli.output import as_yaml, print_table, show
+from pierhead.cli.place import Place
 from pierhead.cli.secrets.audit import baseline, files
 from pierhead.cli.secrets.audit.cluster import scan as scan_cluster
 from pierhead.cli.secrets.audit.findings import Finding
@@ -22,8 +23,9 @@ from pierhead.cli.secrets.audit.replacement import name_of, synced_secrets
 
 
 def audit(
+    place: Place,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Folder or file; the present folder by default.")
+        Path | None, typer.Argument(metavar="DIR", help="Folder or file; the present folder by default.")
     ] = None,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Look at ConfigMaps and workloads of the cluster instead.")
@@ -35,9 +37,6 @@ def audit(
     write_baseline: Annotated[
         Path | None, typer.Option(help="Write what is found into this file, as a baseline.")
     ] = None,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     all_namespaces: options.AllNamespacesOption = False,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
@@ -46,14 +45,13 @@ def audit(
         raise CommandError("give a folder or --cluster", ExitCode.USAGE)
     accepted = baseline.known(known) if known is not None else []
     if cluster:
-        place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
 
         async def look(connected: Cluster) -> tuple[list[Finding], list[str]]:
             return await scan_cluster(connected, all_namespaces=all_namespaces)
 
         found, warnings = on(place, look)
     else:
-        scanned = files.scan(folder or Path(), namespace)
+        scanned = files.scan(folder or Path(), place.namespace)
         found, warnings = scanned.findings, scanned.warnings
         warnings.append(f"{scanned.files} files were looked at")
     if write_baseline is not None:

@@ -9,22 +9,22 @@ from typing import Annotated
 import typer
 
 from pierhead.cli import options
-from pierhead.cli.cluster import Place, on
+from pierhead.cli.cluster import on
 from pierhead.cli.failures import CommandError
-from pierhead.cli.output import print_table, show
+from pierhead.cli.listing import Columns, Entry, objects_of, print_list
+from pierhead.cli.output import show
+from pierhead.cli.place import Place
 from pierhead.cli.secrets.costs import prices as price_lists
-from pierhead.cli.secrets.costs.estimate import Estimate, estimates
+from pierhead.cli.secrets.costs.estimate import estimates
 from pierhead.cli.secrets.options import EventsIntervalOption, IntervalOption, OptionalNameArgument
-from pierhead.cli.secrets.show import listed
 from pierhead.cli.secrets.views import Cadence
+from pierhead.kube.resources import SYNCED_SECRETS
 from pierhead.secrets.freshness import shown
 
 
 def cost(
+    place: Place,
     name: OptionalNameArgument = None,
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     all_namespaces: options.AllNamespacesOption = False,
     interval: IntervalOption = "1h",
     events_interval: EventsIntervalOption = "12h",
@@ -35,9 +35,8 @@ def cost(
 ) -> None:
     """Estimate the calls that SyncedSecrets make in AWS in a month, and their price."""
     prices = price_lists.prices(price_list)
-    place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
     # All of them also for one: who shares its reads decides what it costs.
-    objects = on(place, lambda cluster: listed(cluster, None, all_namespaces=all_namespaces))
+    objects = on(place, lambda cluster: objects_of(cluster, SYNCED_SECRETS, all_namespaces=all_namespaces))
     found = estimates(objects, cadence=Cadence(interval, events_interval), prices=prices)
     if name is not None:
         found = [one for one in found if one.name == name]
@@ -47,13 +46,10 @@ def cost(
         "callsPerMonth": round(sum(one.calls for one in found), 1),
         "costPerMonth": round(sum(one.cost for one in found), 4),
     }
-    listing = prices.model_dump(by_alias=True)
+    entries = [one.data() for one in found]
 
     def text() -> None:
-        headers = ["NAMESPACE", "NAME", "MODE", "INTERVAL", "READS", "CALLS/MONTH", "ALONE", "COST/MONTH"]
-        rows = [_row(one, prices.currency) for one in found]
-        skip = 0 if all_namespaces else 1
-        print_table(headers[skip:], [row[skip:] for row in rows])
+        print_list(SYNCED_SECRETS, entries, _columns(prices.currency), all_namespaces=all_namespaces)
         service = "Secrets Manager"
         typer.echo(
             f"in all {total['callsPerMonth']:,.0f} calls and {total['costPerMonth']:,.2f} {prices.currency} "
@@ -63,18 +59,19 @@ def cost(
             err=True,
         )
 
-    show({"prices": listing, "objects": [one.data() for one in found], "total": total}, output, text)
+    data = {"prices": prices.model_dump(by_alias=True), "objects": entries, "total": total}
+    show(data, output, text)
 
 
-def _row(one: Estimate, currency: str) -> list[str]:
-    more = "+" if one.incomplete else ""
-    return [
-        one.namespace,
-        one.name,
-        one.mode,
-        shown(one.interval) if one.interval is not None else "",
-        f"{one.reads}{more}",
-        f"{one.calls:,.0f}{more}",
-        f"{one.alone:,.0f}{more}",
-        f"{one.cost:,.4f} {currency}",
-    ]
+def _columns(currency: str) -> Columns:
+    def more(entry: Entry) -> str:
+        return "+" if entry["incomplete"] else ""
+
+    return {
+        "MODE": lambda entry: entry["mode"],
+        "INTERVAL": lambda entry: "" if entry["intervalSeconds"] is None else shown(entry["intervalSeconds"]),
+        "READS": lambda entry: f"{entry['reads']}{more(entry)}",
+        "CALLS/MONTH": lambda entry: f"{entry['callsPerMonth']:,.0f}{more(entry)}",
+        "ALONE": lambda entry: f"{entry['callsPerMonthAlone']:,.0f}{more(entry)}",
+        "COST/MONTH": lambda entry: f"{entry['costPerMonth']:,.4f} {currency}",
+    }

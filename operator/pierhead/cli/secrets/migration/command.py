@@ -16,10 +16,11 @@ import typer
 from pierhead.aws.secretwriter import SecretWriter
 from pierhead.cli import options
 from pierhead.cli.aws import RegionOption, in_region, region_of
-from pierhead.cli.cluster import Cluster, Place, on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import MASK, without
 from pierhead.cli.output import as_yaml, print_table, show
+from pierhead.cli.place import Place
 from pierhead.cli.progress import awaited, is_settled, judged
 from pierhead.cli.secrets.migration import env_file, plan
 from pierhead.cli.secrets.migration.plan import Step
@@ -44,8 +45,9 @@ _FORMS: Final[dict[Form, plan.Form]] = {Form.ONE: "json", Form.TEXT: "dotenv", F
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="The .env file; - is standard input.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .env file; - is standard input.")],
     name: Annotated[str, typer.Option("--name", help="Name of the secret in AWS, such as shop/env.")],
+    place: Place,
     form: Annotated[
         Form,
         typer.Option(
@@ -84,9 +86,6 @@ def import_(
         bool, typer.Option("--create", help="With --apply: apply the SyncedSecret too, and wait for it.")
     ] = False,
     timeout: options.TimeoutOption = "5m",
-    namespace: options.NamespaceOption = None,
-    context: options.ContextOption = None,
-    kubeconfig: options.KubeconfigOption = None,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Move a .env file into Secrets Manager, and write the SyncedSecret that takes its place."""
@@ -100,7 +99,7 @@ def import_(
     manifest = plan.manifest(
         wanted,
         name=synced_secret or _object_name(name),
-        namespace=namespace,
+        namespace=place.namespace,
         region=chosen,
         target=target,
         adopt=adopt,
@@ -109,14 +108,13 @@ def import_(
         RESOURCE.parse(manifest)
     except Invalid as error:
         raise CommandError(f"the SyncedSecret would not be valid: {error}") from None
-    warnings = [*found.warnings, *_about_names(name, namespace)]
+    warnings = [*found.warnings, *_about_names(name, place.namespace)]
     steps = asyncio.run(_import(chosen, wanted, replace or (), kms_key, apply=apply))
     refused = [step for step in steps if step.refusal]
     _tell(steps, manifest, warnings, output, filename, applied=apply and not refused)
     if refused:
         raise CommandError("; ".join(f"secret {step.wanted.name} {step.refusal}" for step in refused))
     if apply and create:
-        place = Place(kubeconfig=kubeconfig, context=context, namespace=namespace)
         typer.echo(on(place, lambda cluster: _created(cluster, manifest, seconds(timeout))), err=True)
 
 
