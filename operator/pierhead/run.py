@@ -29,6 +29,7 @@ from pierhead.engine.leader import Leader, Watchdog
 from pierhead.engine.metrics import Metrics
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.probes import LoopLag, Probes
+from pierhead.engine.tasks import ended
 from pierhead.engine.watching import Login, Watches
 from pierhead.kinds import KINDS, KindEntry, Services, open_services
 from pierhead.kube.client import Client
@@ -190,9 +191,7 @@ class Operator:
                 for task in done:
                     task.result()
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await ended(*tasks)
                 await watches.stop()
 
     def _controller(self, entry: KindEntry, services: Services) -> Controller:

@@ -29,7 +29,7 @@ from pierhead.apps.sources.oci import OCIFetcher
 from pierhead.aws.alarms import AlarmReader
 from pierhead.aws.parameters import ParameterReader
 from pierhead.aws.policy import Policy
-from pierhead.aws.queues import EventQueue, region_of
+from pierhead.aws.queues import EventQueue
 from pierhead.aws.registry import EcrLogins
 from pierhead.aws.secretsmanager import SecretReader
 from pierhead.aws.session import AwsSessions
@@ -88,7 +88,11 @@ def app_release_reconciler(
         references=references,
         aws_values=AwsValues(ParameterReader(sessions), SecretReader(sessions, clock=time.monotonic)),
         images=ImageUpdates(
-            repositories, scopes, oci, now, events=_ecr_events(sessions, settings, repositories)
+            repositories,
+            scopes,
+            oci,
+            now,
+            events=EventQueue.of(sessions, settings.ecr_events_queue_url, repositories.hint),
         ),
         revisions=revisions,
         dependencies=Dependencies(client, discovery, expressions),
@@ -97,15 +101,3 @@ def app_release_reconciler(
         operations=Operations(templates, objects, HookOperations(templates, objects, discovery, now), now),
     )
     return AppReleaseReconciler(collaborators, settings, clock=now)
-
-
-def _ecr_events(sessions: AwsSessions, settings: Settings, repositories: Repositories) -> EventQueue | None:
-    url = settings.ecr_events_queue_url
-    if not url:
-        return None
-    return EventQueue(
-        sessions.client("sqs", region=region_of(url)),
-        url,
-        repositories.hint,
-        random=Random(),  # noqa: S311 (spreads tries)
-    )

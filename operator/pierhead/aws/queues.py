@@ -18,9 +18,10 @@ from typing import Any, Final, NoReturn
 import structlog
 
 from pierhead.aws.events import AwsEvent, parse_event
-from pierhead.aws.session import AwsClient
+from pierhead.aws.session import AwsClient, AwsSessions
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError
+from pierhead.engine.tasks import ended
 
 WAIT_SECONDS: Final = 20
 """How long one call waits for messages: the longest that SQS allows, so that an idle queue costs least."""
@@ -140,8 +141,7 @@ class MessageQueue:
                     self._failures = 0
                     self.trouble = None
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await ended(keeping)
             with contextlib.suppress(ReconcileError, TimeoutError):
                 async with asyncio.timeout(_LAST_SECONDS):
                     await self._delete_settled()
@@ -244,6 +244,30 @@ class EventQueue:
         self._handle = handle
         self._url = url
         self._queue = MessageQueue(client, url, self._take, random=random, **given)
+        self._task: asyncio.Task[NoReturn] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        sessions: AwsSessions,
+        url: str,
+        handle: Callable[[AwsEvent], None],
+        *,
+        random: Random | None = None,
+    ) -> "EventQueue | None":
+        """The queue as the operator itself, in the region of its URL; None where a setting names none."""
+        if not url:
+            return None
+        random = random or Random()  # noqa: S311 (spreads tries)
+        return cls(sessions.client("sqs", region=region_of(url)), url, handle, random=random)
+
+    def start(self) -> None:
+        """Listens from now on."""
+        self._task = asyncio.create_task(self.run(), name=f"events of {self._url}")
+
+    async def stop(self) -> None:
+        """Ends it."""
+        await ended(self._task)
 
     async def run(self) -> NoReturn:
         """Runs until cancelled; failures slow it down and never end it."""

@@ -16,6 +16,7 @@ from pierhead.aws.errors import AccessDenied, AwsError, BadRequest, NotFound, Th
 from pierhead.aws.held import HeldAnswers
 from pierhead.aws.identity import AwsIdentity
 from pierhead.aws.rate import TokenBucket, TokenBuckets
+from pierhead.engine.tasks import ended
 
 WINDOW_SECONDS: Final = 0.005
 """How long the first read of a batch waits for others."""
@@ -121,9 +122,7 @@ class SharedReads(Generic[_Read, _Answer]):
 
     async def close(self) -> None:
         """Gives up what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         if self._held is not None:
             self._held.clear()
 

@@ -4,7 +4,6 @@ Invariant: a finished BatchJob costs no call to AWS; the finalizer is there befo
 goes only when every job is seen to have ended.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from random import Random
 from pierhead.aws.batch import BatchClients
 from pierhead.aws.events import AwsEvent
 from pierhead.aws.policy import Policy
-from pierhead.aws.queues import EventQueue, region_of
+from pierhead.aws.queues import EventQueue
 from pierhead.aws.session import AwsSessions
 from pierhead.batch.alarms import Alarms
 from pierhead.batch.dependencies import Gates
@@ -73,7 +72,6 @@ class BatchJobReconciler:
         )
         dependencies = Dependencies(client, discovery or Discovery(client), Expressions())
         self._gates = Gates(client, dependencies, self._shared.records, settings)
-
         self._collector = Collector(
             clients,
             cluster=settings.cluster_name,
@@ -81,18 +79,7 @@ class BatchJobReconciler:
             now=clock,
             forget=preparation.forget,
         )
-
-        self._events: EventQueue | None = None
-        self._listening: asyncio.Task[None] | None = None
-        url = settings.batch_events_queue_url
-        if url:
-            client_of_queue = sessions.client("sqs", region=region_of(url))
-            self._events = EventQueue(
-                client_of_queue,
-                url,
-                self._hint,
-                random=random or Random(),  # noqa: S311 (spreads tries)
-            )
+        self._events = EventQueue.of(sessions, settings.batch_events_queue_url, self._hint, random=random)
 
     @property
     def kind(self) -> Kind:
@@ -107,15 +94,14 @@ class BatchJobReconciler:
         self._gates.dependencies.start(wake)
         self._collector.start()
         if self._events is not None:
-            self._listening = asyncio.create_task(self._events.run(), name="batch-events")
+            self._events.start()
 
     async def stop(self) -> None:
         """Ends polls and alarms."""
         self._shared.alarms.stop()
         await self._collector.stop()
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+        if self._events is not None:
+            await self._events.stop()
         await self._shared.follower.stop()
         await self._gates.dependencies.stop()
 

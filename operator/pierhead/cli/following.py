@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 from pierhead.cli.cluster import Cluster
 from pierhead.engine.resource import Object
+from pierhead.engine.tasks import ended
 from pierhead.kube.resources import ResourceType
 from pierhead.kube.watch import Watch
 
@@ -44,5 +45,4 @@ async def versions(cluster: Cluster, resource: ResourceType, name: str) -> Async
             if obj is None:
                 return
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await ended(task)

@@ -23,6 +23,7 @@ from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.queue import Backoff, Priority, WorkQueue
 from pierhead.engine.reconciler import Expecting, Reconciler
 from pierhead.engine.resource import Object, ObjectKey, ObjectStore
+from pierhead.engine.tasks import ended
 from pierhead.engine.worker import Worker
 
 _DRAIN_SECONDS = 20.0
@@ -145,9 +146,7 @@ class Controller:
             if late:
                 self._log.warning("reconciles cut off by the end of the process", count=len(late))
         finally:
-            for task in workers:
-                task.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            await ended(*workers)
 
     async def _until_it_works(self, step: Callable[[], Awaitable[None]], what: str) -> None:
         """Repeats a step of the start while the API server or AWS cannot be reached."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pierhead.engine.outcome import Invalid, Transient
 from pierhead.engine.resource import Object
+from pierhead.engine.tasks import ended
 from pierhead.kube.client import Client
 from pierhead.kube.errors import Forbidden
 from pierhead.kube.health import HealthStatus, health_of
@@ -57,9 +58,7 @@ async def _watched(client: Client, name: str) -> Object:
             listing.result()
         return await found
     finally:
-        watching.cancel()
-        listing.cancel()
-        await asyncio.gather(watching, listing, return_exceptions=True)
+        await ended(watching, listing)
 
 
 async def _polled(client: Client, name: str) -> Object:

@@ -13,6 +13,7 @@ from random import Random
 
 from pierhead.engine.outcome import ReconcileError, Transient
 from pierhead.engine.resource import Object, ObjectKey
+from pierhead.engine.tasks import ended
 from pierhead.kube.client import Client
 from pierhead.kube.credentials import Identity
 from pierhead.kube.errors import KindNotServed, UnknownKind
@@ -147,9 +148,7 @@ class WatchSet:
         """Ends all watches."""
         tasks = [*(entry.task for entry in self._entries.values()), *self._ending]
         self._entries.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
 
     def __len__(self) -> int:
         return len(self._entries)

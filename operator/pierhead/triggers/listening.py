@@ -22,6 +22,7 @@ from pierhead.aws.session import AwsSessions
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 from pierhead.triggers.events import Event, events_in
 from pierhead.triggers.metrics import MessageMetrics
 
@@ -107,10 +108,7 @@ class Listeners:
 
     async def stop(self) -> None:
         """Ends all reading; what is not done with comes back."""
-        tasks = [listener.task for listener in self._listeners.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*(listener.task for listener in self._listeners.values()))
         self._listeners.clear()
 
     async def listen(self, key: ObjectKey, place: Place, accepts: Accepts) -> None:

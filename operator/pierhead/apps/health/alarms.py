@@ -21,6 +21,7 @@ from pierhead.aws.identity import AwsIdentity
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 
 POLL_SECONDS = 15.0
 """Between looks at alarms that somebody waits on: an alarm's own period is ten seconds or more."""
@@ -67,9 +68,7 @@ class Alarms:
 
     async def stop(self) -> None:
         """Ends the looks."""
-        if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.gather(self._polling, return_exceptions=True)
+        await ended(self._polling)
         await self._reader.close()
 
     def forget(self, user: ObjectKey) -> None:

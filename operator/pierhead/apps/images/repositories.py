@@ -21,6 +21,7 @@ from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError, Transient
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 
 RETRY_SECONDS = 15.0
 """Least time between two looks after one that failed."""
@@ -100,10 +101,7 @@ class Repositories:
 
     async def stop(self) -> None:
         """Ends the looks under way."""
-        tasks = [followed.task for followed in self._followed.values() if followed.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*(followed.task for followed in self._followed.values()))
 
     def keep(self, user: ObjectKey, places: Iterable[Place]) -> None:
         """Ends this user's following of any other place."""

@@ -6,7 +6,6 @@ whose choice it does not know and must not undo. Every repository passes the nam
 looked at.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,19 +66,17 @@ class ImageUpdates:
         self._oci = oci
         self._clock = clock
         self._events = events
-        self._listening: asyncio.Task[None] | None = None
 
     def start(self, wake: Wake) -> None:
         """Says how AppReleases are woken, and begins to listen."""
         self._repositories.start(wake)
         if self._events is not None:
-            self._listening = asyncio.create_task(self._events.run())
+            self._events.start()
 
     async def stop(self) -> None:
         """Ends what is under way."""
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+        if self._events is not None:
+            await self._events.stop()
         await self._repositories.stop()
 
     def looking(self, user: ObjectKey) -> bool:

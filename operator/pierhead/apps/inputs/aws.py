@@ -21,6 +21,7 @@ from pierhead.aws.secretsmanager import SecretReader
 from pierhead.engine.failures import described
 from pierhead.engine.refreshes import Refreshes
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 
 RETRY_SECONDS = 30.0
 """Most time between two tries of a look that failed."""
@@ -97,9 +98,7 @@ class AwsValues:
     async def stop(self) -> None:
         """Ends the looks under way."""
         self._refreshes.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         await self._parameters.close()
         await self._secrets.close()
 

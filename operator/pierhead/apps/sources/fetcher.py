@@ -23,6 +23,7 @@ from pierhead.apps.sources.artifact import Artifact, ArtifactStore
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import Invalid, ReconcileError, Throttled, Transient, Waiting
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 
 FETCHING = "Fetching"
 """Reason of the wait for the first fetch of a source."""
@@ -102,10 +103,7 @@ class Sources:
 
     async def stop(self) -> None:
         """Ends the fetches under way."""
-        tasks = [remote.task for remote in self._remotes.values() if remote.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*(remote.task for remote in self._remotes.values()))
 
     def forget(self, user: ObjectKey) -> None:
         """Drops what only this user fetched."""

@@ -16,6 +16,7 @@ from pierhead.batch.following.poller import Followed, Poller
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 
 
 @dataclass(slots=True)
@@ -52,9 +53,7 @@ class Follower:
         running = list(self._running.values())
         self._running.clear()
         self._accesses.clear()
-        for entry in running:
-            entry.task.cancel()
-        await asyncio.gather(*(entry.task for entry in running), return_exceptions=True)
+        await ended(*(entry.task for entry in running))
 
     def follow(self, key: ObjectKey, access: Access, jobs: Mapping[str, Followed]) -> None:
         """Makes these, by job id, the jobs that are followed for a BatchJob."""

@@ -20,6 +20,7 @@ from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 
 URGENT_SECONDS = 0.1
 """How long a first look, or one that an event asks for, waits for others that are due with it."""
@@ -121,9 +122,7 @@ class Poller:
                 elif not urgent:
                     self._due = began + self._pause()
         finally:
-            if self._glimpsing is not None:
-                self._glimpsing.cancel()
-                await asyncio.gather(self._glimpsing, return_exceptions=True)
+            await ended(self._glimpsing)
 
     async def _turn(self, *, urgent: bool) -> None:
         every = [(key, job_id) for key, jobs in self._jobs.items() for job_id in jobs]

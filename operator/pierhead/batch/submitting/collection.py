@@ -17,6 +17,7 @@ from pierhead.batch.submitting.definition import CLUSTER_TAG, MANAGED_BY_TAG
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 
 SWEEP_SECONDS: Final = 3600.0
 """Time between two looks at the definitions of a region and identity: a call for each hundred of them."""
@@ -56,9 +57,7 @@ class Collector:
 
     async def stop(self) -> None:
         """Ends the looks."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
 
     def uses(self, key: ObjectKey, access: Access, definition: str) -> None:
         """A BatchJob that has not finished runs this definition, an ARN."""

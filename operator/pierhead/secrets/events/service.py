@@ -15,6 +15,7 @@ from pierhead.aws.session import AwsSessions
 from pierhead.engine.metrics import Metrics
 from pierhead.engine.queue import CallLater
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 from pierhead.secrets.events.health import Health, Prober
 from pierhead.secrets.events.index import Index, Labelled, watched
 from pierhead.secrets.events.listener import Listener, Scope
@@ -124,9 +125,7 @@ class SecretEvents(NoEvents):
 
     async def stop(self) -> None:
         """Ends it."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
         self._pending.stop()
 
     def interval(self, spec: SyncedSecretSpec, interval: float) -> float:

@@ -18,6 +18,7 @@ from pierhead.aws.secretlists import Criteria, ListedSecret, SecretLister
 from pierhead.engine.failures import described
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
+from pierhead.engine.tasks import ended
 from pierhead.secrets.reading.due import Due
 from pierhead.secrets.reading.references import Answers, Version
 
@@ -61,9 +62,7 @@ class Sweeps:
 
     async def stop(self) -> None:
         """Ends the sweeps under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     def learn(self, key: ObjectKey, who: Access, answers: Answers, interval: float) -> None:
         """The object is made of these answers; it is swept from now on, if a list can tell of all of them.
