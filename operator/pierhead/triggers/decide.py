@@ -1,8 +1,8 @@
 """What to do next for an EventTrigger. Pure: everything, the time too, comes in as an argument.
 
 Invariant: nothing is started twice: what has a key that is there already has been started; nothing that
-runs, or whose end was not told where it should be, is deleted as history; and what an event started is kept
-while the event may be told once more.
+runs, or whose end was not told where it should be, is deleted as history; what an event started is kept
+while the event may be told once more, and what a time of the schedule started until the status tells of it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -163,7 +163,10 @@ def _history(facts: Facts, spared: set[str]) -> tuple[tuple[Child, ...], datetim
         for end, child in ended[: max(0, len(ended) - keep)]:
             if child.uid in spared:
                 continue
-            if facts.now >= end + patience:
+            if facts.due is not None and facts.due.at is not None and child.key == facts.scheduled_key:
+                # Only it tells that its time was started, until the status does.
+                later.append(facts.now)
+            elif facts.now >= end + patience:
                 trimmed.append(child)
             else:
                 later.append(end + patience)

@@ -110,6 +110,15 @@ def test_the_oldest_history_goes():
     assert [one.name for one in decision.trimmed] == ["3400", "f3200"]
 
 
+def test_what_a_time_started_is_kept_until_the_status_tells_of_it():
+    """Were it deleted first, and the operator died then, the next one would start it again."""
+    ended = child("at-noon", ended=50)
+    decision = decide(facts(children=(ended,), due=DUE, keep_successful=0))
+    assert (decision.scheduled, decision.trimmed, decision.wake_at) == ("Done", (), NOW)
+    decision = decide(facts(children=(ended,), due=NOT_DUE, keep_successful=0))
+    assert decision.trimmed == (ended,)
+
+
 def test_no_history_can_be_asked_for():
     decision = decide(facts(children=(child("a", ended=OLD), RUNNING), keep_successful=0))
     assert [one.name for one in decision.trimmed] == ["a"]
