@@ -17,7 +17,7 @@ from pierhead.kube.watch import EventType
 from pierhead.kube.watch_set import WatchKey, WatchSet
 from pierhead.model import GROUP
 from pierhead.triggers.decide import Child
-from pierhead.triggers.making import EVENT_ANNOTATION, TRIGGER_LABEL
+from pierhead.triggers.making import EVENT_ANNOTATION, SENT_ANNOTATION, TRIGGER_LABEL
 from pierhead.triggers.model import RESOURCE
 
 ANNOUNCED: Final = f"{GROUP}/announced"
@@ -107,12 +107,22 @@ def child_of(obj: Object) -> Child:
         name=metadata["name"],
         uid=metadata["uid"],
         key=annotations.get(EVENT_ANNOTATION, ""),
+        sent=_moment(annotations.get(SENT_ANNOTATION, "")),
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         ended=datetime.fromisoformat(end["lastTransitionTime"]) if end is not None else None,
         succeeded=end is not None and end["type"] == "Complete",
         announced=ANNOUNCED in annotations,
         deleting="deletionTimestamp" in metadata,
     )
+
+
+def _moment(text: str) -> datetime | None:
+    """A time; None for a text that is none, which people may write into an annotation."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def end_of(obj: Object) -> Mapping[str, Any] | None:

@@ -28,6 +28,8 @@ class Child:
     key: str
     """What started it: equal for events that start one thing together, and for one time of a schedule."""
     created: datetime
+    sent: datetime | None = None
+    """When the event that started it came into its queue; None where that is not known."""
     ended: datetime | None = None
     succeeded: bool = False
     announced: bool = False
@@ -56,6 +58,8 @@ class Facts:
     """The key of the time that is due."""
     waiting: tuple[str, ...] = ()
     """The keys of the waiting events, oldest first."""
+    overtaken: frozenset[str] = frozenset()
+    """Those of them that came into their queue before what has been started last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +133,8 @@ def _events(facts: Facts) -> tuple[Verdict, ...]:
     elif facts.policy == "Forbid":
         chosen = wanted[:1] if not running else ()
     elif facts.policy == "Replace":
-        chosen = wanted[-1:]
+        # One that is shown again after the newer one has replaced what it started would start it anew.
+        chosen = [key for key in wanted if key not in facts.overtaken][-1:]
     else:
         chosen = wanted
     found: list[Verdict] = []

@@ -9,6 +9,7 @@ queue's dead-letter policy. Nothing of a body is kept but the events in it, whil
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
@@ -49,6 +50,11 @@ class Pending:
     place: Place
     message: Message
     event: Event
+
+    @property
+    def sent(self) -> datetime:
+        """When it came into the queue, to the millisecond."""
+        return datetime.fromtimestamp(round(self.message.sent * 1000) / 1000, UTC)
 
 
 _Claim = tuple[ObjectKey, str]

@@ -24,6 +24,9 @@ TRIGGER_LABEL: Final = f"{GROUP}/event-trigger"
 """Finds what EventTriggers started; whose it is the owner reference says."""
 
 EVENT_ANNOTATION: Final = f"{GROUP}/event"
+SENT_ANNOTATION: Final = f"{GROUP}/event-sent"
+"""When the event came into its queue."""
+
 SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 """As in a CronJob's Jobs."""
 

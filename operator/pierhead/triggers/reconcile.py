@@ -147,6 +147,7 @@ class EventTriggerReconciler:
                 now=now,
                 deadline_seconds=spec.starting_deadline_seconds,
             )
+        children = tuple(known.child for known in self._known(resource).values())
         successes, failures = spec.successful_jobs_history_limit, spec.failed_jobs_history_limit
         return Facts(
             now=now,
@@ -155,10 +156,11 @@ class EventTriggerReconciler:
             keep_successful=3 if successes is None else successes,
             keep_failed=1 if failures is None else failures,
             announces=spec.on_completion is not None,
-            children=tuple(known.child for known in self._known(resource).values()),
+            children=children,
             due=found,
             scheduled_key=maker.scheduled_name(found.at) if found is not None and found.at else "",
             waiting=tuple(event.key for event in judged.events),
+            overtaken=judged.overtaken(child.sent for child in children),
         )
 
     def _known(self, resource: Resource) -> dict[str, Known]:

@@ -19,7 +19,13 @@ from pierhead.kube.errors import AlreadyExists
 from pierhead.triggers.children import STARTED, Children
 from pierhead.triggers.decide import Decision, Facts, Verdict
 from pierhead.triggers.listening import Listeners, Pending
-from pierhead.triggers.making import EVENT_ANNOTATION, SCHEDULED_ANNOTATION, Maker, Variables
+from pierhead.triggers.making import (
+    EVENT_ANNOTATION,
+    SCHEDULED_ANNOTATION,
+    SENT_ANNOTATION,
+    Maker,
+    Variables,
+)
 from pierhead.triggers.model import EventTriggerSpec
 from pierhead.triggers.model.status import Refused
 from pierhead.triggers.report import refusal_of, to_text
@@ -40,11 +46,19 @@ class KeyedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The waiting events, once the filter has seen them."""
+    """The waiting events, oldest first, once the filter has seen them."""
 
     events: tuple[KeyedEvent, ...] = ()
     refused: Refused | None = None
     """The last that could not be judged."""
+
+    def overtaken(self, started: Iterable[datetime | None]) -> frozenset[str]:
+        """The keys of events that came into their queue before one of those that have started something."""
+        latest = max(filter(None, started), default=None)
+        if latest is None:
+            return frozenset()
+        young = {event.key for event in self.events if event.pending.sent >= latest}
+        return frozenset(event.key for event in self.events) - young
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,7 @@ class Starter:
                 self._listeners.refused(resource.key, pending)
             else:
                 self._listeners.done(resource.key, pending)
-        return Judged(tuple(keyed), refused)
+        return Judged(tuple(sorted(keyed, key=lambda event: event.pending.sent)), refused)
 
     async def start_scheduled(
         self, resource: Resource, spec: EventTriggerSpec, maker: Maker, facts: Facts, decision: Decision
@@ -117,7 +131,9 @@ class Starter:
                 event, key = keyed.pending.event, keyed.key
                 try:
                     variables = await self._variables(spec, access, event.content)
-                    obj = maker.made(maker.name_for(key, variables), variables, {EVENT_ANNOTATION: key})
+                    sent = keyed.pending.sent.isoformat(timespec="milliseconds")
+                    annotations = {EVENT_ANNOTATION: key, SENT_ANNOTATION: sent}
+                    obj = maker.made(maker.name_for(key, variables), variables, annotations)
                     await self._create(resource, spec, obj)
                 except (Invalid, Denied) as error:
                     refused = refusal_of(event.id, error)

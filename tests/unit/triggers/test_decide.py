@@ -85,6 +85,11 @@ EVENTS = {
         ("Start",),
     ),
     "Replace starts the newest": ({"waiting": ("a", "b"), "policy": "Replace"}, ("Done", "Start")),
+    "Replace never goes back to an older one": (
+        {"waiting": ("a",), "overtaken": frozenset("a"), "policy": "Replace", "children": (RUNNING,)},
+        ("Done",),
+    ),
+    "Allow starts an older one too": ({"waiting": ("a",), "overtaken": frozenset("a")}, ("Start",)),
 }
 
 
