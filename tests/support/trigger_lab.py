@@ -146,6 +146,32 @@ class TriggerLab:
             "detail": detail,
         }  # fmt: skip
 
+    def bus_that_tells(self) -> tuple[str, str]:
+        """A bus whose events of pierhead go to a queue: its name, and the queue's URL."""
+        name, url = (
+            f"{self.namespace}-bus",
+            self.sqs.create_queue(QueueName=f"{self.namespace}-told")["QueueUrl"],
+        )
+        self.bus.create_event_bus(Name=name)
+        pattern = json.dumps({"source": ["pierhead.dev"]})
+        self.bus.put_rule(Name="ends", EventBusName=name, EventPattern=pattern)
+        target = {"Id": "queue", "Arn": self.arn_of(url)}
+        self.bus.put_targets(Rule="ends", EventBusName=name, Targets=[target])
+        return name, url
+
+    async def told(self, url: str, count: int) -> list[Object]:
+        """The events in a queue, once there are so many; they stay in it."""
+        await eventually(lambda: self.waiting(url) >= count)
+        answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"]) for message in answer["Messages"]]
+
+    async def poke(self, name: str) -> None:
+        """Forces a reconcile."""
+        annotations = {"pierhead.dev/reconcile-at": str(uuid.uuid4())}
+        await self.kube.merge_patch(
+            EVENT_TRIGGERS, name, self.namespace, {"metadata": {"annotations": annotations}}
+        )
+
     async def trigger(self, name: str = "thumbs", /, **spec: Any) -> Object:
         """Creates or changes an EventTrigger."""
         template = {

@@ -9,8 +9,10 @@ from typing import Any, Final
 from pierhead.aws.access import Access
 from pierhead.aws.errors import AwsError, BadRequest
 from pierhead.aws.session import AwsSessions
+from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
+from pierhead.kube.errors import NotFound
 from pierhead.triggers.children import ANNOUNCED, STARTED, end_of
 from pierhead.triggers.model.template import Announcement
 
@@ -24,8 +26,8 @@ class Announcer:
         self._client = client
         self._sessions = sessions
 
-    async def announce(self, obj: Object, trigger: str, access: Access, where: Announcement) -> Object:
-        """Tells how an object ended, and marks it; the object's metadata as it is then.
+    async def announce(self, obj: Object, trigger: str, access: Access, where: Announcement) -> Object | None:
+        """Tells how an object ended, and marks it; the object as it is then, None for one that is gone.
 
         Raises AWS's errors with the field, and the API server's.
         """
@@ -39,12 +41,16 @@ class Announcer:
             error.field = "spec.onCompletion"
             raise
         metadata = obj["metadata"]
-        return await self._client.merge_patch(
-            STARTED[obj["kind"]],
-            metadata["name"],
-            metadata["namespace"],
-            {"metadata": {"annotations": {ANNOUNCED: "true"}, "uid": metadata["uid"]}},
-        )
+        try:
+            return await self._client.merge_patch(
+                STARTED[obj["kind"]],
+                metadata["name"],
+                metadata["namespace"],
+                {"metadata": {"annotations": {ANNOUNCED: "true"}, "uid": metadata["uid"]}},
+            )
+        except (NotFound, Conflict):
+            # Deleted meanwhile; another of its name has another uid.
+            return None
 
     async def _put(self, access: Access, bus: str, kind: str, detail: dict[str, Any]) -> None:
         client = self._sessions.client("events", region=access.region, identity=access.identity)

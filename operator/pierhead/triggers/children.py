@@ -5,7 +5,7 @@ nothing else of it counts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,6 +37,8 @@ class Known:
     resource_version: int
     object: Object
     """Its apiVersion, kind and metadata, and what of its end is told."""
+    deleted: bool = False
+    """Whether there is no such object any more, and only its end is still to be told."""
 
 
 class Children:
@@ -71,18 +73,38 @@ class Children:
     def gone(self, obj: Object) -> None:
         """Forgets an object."""
         key = _trigger(obj)
-        if key is not None:
-            self._known.get(key, {}).pop(obj["metadata"]["name"], None)
+        known = self._known.get(key, {}) if key is not None else {}
+        before = known.get(obj["metadata"]["name"])
+        if before is not None and before.child.uid == obj["metadata"]["uid"]:
+            del known[obj["metadata"]["name"]]
+
+    def forget_deleted(self, key: ObjectKey) -> None:
+        """Forgets what has ended and is deleted: nobody is to be told of its end."""
+        for known in list(self._known.get(key, {}).values()):
+            if known.deleted:
+                self.gone(known.object)
 
     def _told(self, event_type: EventType, obj: Object) -> None:
         key = _trigger(obj)
         if key is None:
             return
         if event_type == "DELETED":
-            self.gone(obj)
+            self._deleted(key, obj)
         elif not self._keep(obj):
             return
         self._wake(key)
+
+    def _deleted(self, key: ObjectKey, obj: Object) -> None:
+        metadata, child = obj["metadata"], child_of(obj)
+        known = self._known.setdefault(key, {})
+        before = known.get(metadata["name"])
+        if before is not None and before.child.uid != child.uid:
+            return  # another of its name is known already
+        if child.ended and not child.announced:
+            gone = replace(child, deleting=True)
+            known[child.name] = Known(gone, int(metadata["resourceVersion"]), _slim(obj), deleted=True)
+        else:
+            self.gone(obj)
 
     def _keep(self, obj: Object) -> bool:
         key = _trigger(obj)

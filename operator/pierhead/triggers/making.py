@@ -18,6 +18,7 @@ from pierhead.engine.resource import Object, Resource
 from pierhead.expressions import Expressions
 from pierhead.kube.ownership import tokens_of
 from pierhead.model import GROUP
+from pierhead.triggers.decide import REMEMBERED
 from pierhead.triggers.model import RESOURCE, EventTriggerSpec
 
 TRIGGER_LABEL: Final = f"{GROUP}/event-trigger"
@@ -29,6 +30,9 @@ SENT_ANNOTATION: Final = f"{GROUP}/event-sent"
 
 SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 """As in a CronJob's Jobs."""
+
+_LIFETIME: Final = "ttlSecondsAfterFinished"
+"""Of any kind, as in a Job."""
 
 _NAME_LIMIT: Final = 52
 """As a CronJob's name, to which ten digits are added."""
@@ -62,8 +66,9 @@ class Maker:
         self._names = ("event", "lines") if counted else ("event",)
 
     def check(self) -> None:
-        """Raises Invalid, naming the field, for an expression that is none."""
+        """Raises Invalid, naming the field, for an expression that is none, or a lifetime too short."""
         spec = self._spec
+        self._check_lifetime(spec.template.spec)
         event = ("event",)
         for text, field, names in (
             (spec.filter, "spec.filter", event),
@@ -129,6 +134,7 @@ class Maker:
         for index, one in enumerate(self._spec.assign or ()):
             value = self._value(one.expression, f"spec.assign[{index}].expression", given)
             _put(obj, one.path, value, field=f"spec.assign[{index}].path")
+        self._check_lifetime(obj["spec"])
         obj["metadata"] |= {
             "name": name,
             "namespace": resource.key.namespace,
@@ -146,6 +152,15 @@ class Maker:
             ],
         }
         return obj
+
+    def _check_lifetime(self, spec: Mapping[str, Any]) -> None:
+        lifetime, least = spec.get(_LIFETIME), int(REMEMBERED.total_seconds())
+        if self._spec.schedule is None and isinstance(lifetime, int) and lifetime < least:
+            raise Invalid(
+                f"is {lifetime}, and has to be {least} at least: a queue may show an event again, and that "
+                "starts nothing while what it started is there. The history limits delete it then",
+                field=f"spec.template.spec.{_LIFETIME}",
+            )
 
     def _value(self, text: str, field: str, variables: Mapping[str, Any]) -> Any:
         names = tuple(name for name in self._names if name in variables)

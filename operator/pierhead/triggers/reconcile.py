@@ -15,7 +15,7 @@ from pierhead.aws.access import Access, Accesses, role_reader
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.metrics import Metrics
-from pierhead.engine.outcome import Outcome
+from pierhead.engine.outcome import Outcome, ReconcileError
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.expressions import Expressions
@@ -85,6 +85,7 @@ class EventTriggerReconciler:
     def forget(self, key: ObjectKey) -> None:
         """Reads nothing for it any more; what it started goes with its owner, by the garbage collector."""
         self._listeners.forget(key)
+        self._children.forget_deleted(key)
 
     async def reconcile(self, resource: Resource) -> Outcome:
         """One pass. Raises PolicyDenied, Invalid, and what AWS and the API server raise."""
@@ -108,8 +109,10 @@ class EventTriggerReconciler:
             resource, spec, maker, access, zip(judged.events, decision.events, strict=True)
         )
         refused = outcome.refused or (None if outcome.started else refused)
-        await self._keep_house(resource, spec, access, decision)
-        trouble = self._listeners.trouble(resource.key)
+        failure = await self._announce(resource, spec, access, decision)
+        for child in decision.trimmed:
+            await self._delete(resource, child)
+        trouble = failure or self._listeners.trouble(resource.key)
         status = status_of(
             stored,
             (known.child for known in self._known(resource).values()),
@@ -117,16 +120,17 @@ class EventTriggerReconciler:
             started=self._clock() if outcome.started else None,
             refused=refused,
         )
+        wake_at = decision.wake_at
+        after = max(0.0, (wake_at - self._clock()).total_seconds()) if wake_at is not None else None
         if trouble is not None:
             # One instance raised twice would collect tracebacks and a status that is old.
             again = copy.copy(trouble).with_traceback(None)
-            again.status = status
+            again.status, again.look_again = status, after
             raise again
-        after = decision.wake_at
         return Outcome(
             status=status,
             conditions=conditions_of(spec, warning=decision.warning, refused=refused),
-            requeue_after=max(0.0, (after - self._clock()).total_seconds()) if after is not None else None,
+            requeue_after=after,
         )
 
     def _facts(
@@ -188,19 +192,27 @@ class EventTriggerReconciler:
             patterns.check(spec.event_pattern, "spec.eventPattern")
         await self._listeners.listen(resource.key, Place(access, spec.queue), accepts_of(spec))
 
-    async def _keep_house(
+    async def _announce(
         self, resource: Resource, spec: EventTriggerSpec, access: Access, decision: Decision
-    ) -> None:
-        """Tells ends, and deletes what is history."""
+    ) -> ReconcileError | None:
+        """Tells ends; why one could not be told, which is no reason to stop anything else."""
+        if spec.on_completion is None:
+            self._children.forget_deleted(resource.key)
+            return None
         known = self._known(resource)
         for child in decision.announced:
-            if spec.on_completion is not None and child.name in known:
-                marked = await self._announcer.announce(
-                    known[child.name].object, resource.key.name, access, spec.on_completion
-                )
+            if child.name not in known:
+                continue
+            obj = known[child.name].object
+            try:
+                marked = await self._announcer.announce(obj, resource.key.name, access, spec.on_completion)
+            except ReconcileError as error:
+                return error
+            if marked is None:
+                self._children.gone(obj)
+            else:
                 self._children.observe(marked)
-        for child in decision.trimmed:
-            await self._delete(resource, child)
+        return None
 
     async def _delete(self, resource: Resource, child: Child) -> None:
         known = self._known(resource).get(child.name)

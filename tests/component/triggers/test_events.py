@@ -2,6 +2,7 @@
 
 import json
 
+from pierhead.kube.resources import BATCH_JOBS
 from support.trigger_lab import TriggerLab
 
 
@@ -161,21 +162,8 @@ async def test_a_suspended_one_leaves_events_where_they_are(lab: TriggerLab):
 
 
 async def test_the_end_of_a_job_is_told_once(lab: TriggerLab):
-    told = lab.sqs.create_queue(QueueName=f"{lab.namespace}-told")["QueueUrl"]
-    lab.bus.create_event_bus(Name=f"{lab.namespace}-bus")
-    lab.bus.put_rule(
-        Name="ends",
-        EventBusName=f"{lab.namespace}-bus",
-        EventPattern=json.dumps({"source": ["pierhead.dev"]}),
-    )
-    lab.bus.put_targets(
-        Rule="ends",
-        EventBusName=f"{lab.namespace}-bus",
-        Targets=[{"Id": "queue", "Arn": lab.arn_of(told)}],
-    )
-    await lab.trigger(
-        eventPattern={"source": ["team.app"]}, onCompletion={"eventBus": f"{lab.namespace}-bus"}
-    )
+    bus, told = lab.bus_that_tells()
+    await lab.trigger(eventPattern={"source": ["team.app"]}, onCompletion={"eventBus": bus})
     first = lab.operator()
     lab.send(lab.event(order=1))
     (job,) = await lab.started(1)
@@ -185,13 +173,33 @@ async def test_the_end_of_a_job_is_told_once(lab: TriggerLab):
     await first.stop()
     lab.operator()
     await lab.has("Ready")
-    answer = lab.sqs.receive_message(QueueUrl=told, MaxNumberOfMessages=10)
-    (message,) = answer["Messages"]
-    event = json.loads(message["Body"])
+    (event,) = await lab.told(told, 1)
     assert event["detail-type"] == "BatchJob Failed"
     assert (event["detail"]["name"], event["detail"]["succeeded"]) == (name, False)
     assert (event["detail"]["eventTrigger"], event["detail"]["counts"]) == ("thumbs", {"size": 1})
     assert lab.waiting(told) == 1
+
+
+async def test_an_end_is_told_though_the_job_is_deleted_and_the_bus_comes_later(lab: TriggerLab):
+    name = f"{lab.namespace}-bus"
+    await lab.trigger(eventPattern={"source": ["team.app"]}, onCompletion={"eventBus": name})
+    lab.operator()
+    lab.send(lab.event(order=1))
+    (job,) = await lab.started(1)
+    await lab.until(lambda: lab.status().get("activeCount") == 1)
+    await lab.end(job["metadata"]["name"])
+    condition = await lab.has("Stalled")
+    assert condition["message"].startswith("spec.onCompletion: ")
+    assert lab.status()["activeCount"] == 0
+    await lab.kube.delete(BATCH_JOBS, job["metadata"]["name"], lab.namespace)
+    await lab.until(lambda: not lab.jobs())
+    lab.send(lab.event(order=2))
+    await lab.started(1)
+    _, told = lab.bus_that_tells()
+    await lab.poke("thumbs")
+    (event,) = await lab.told(told, 1)
+    assert (event["detail-type"], event["detail"]["uid"]) == ("BatchJob Complete", job["metadata"]["uid"])
+    await lab.has("Ready")
 
 
 async def test_a_queue_that_is_not_there_is_told_with_its_field(lab: TriggerLab):

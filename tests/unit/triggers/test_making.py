@@ -106,6 +106,20 @@ def test_expressions_are_judged_before_any_event(spec):
     assert raised.value.field.startswith(f"spec.{next(iter(spec))}")
 
 
+@pytest.mark.parametrize("lifetime", [0, 899])
+def test_what_an_event_started_lives_while_the_event_may_come_again(lifetime):
+    """It would be started once more when its queue shows the event again."""
+    template = {"kind": "BatchJob", "spec": {"queue": "q", "ttlSecondsAfterFinished": lifetime}}
+    with pytest.raises(Invalid, match="has to be 900 at least") as raised:
+        maker(template=template).check()
+    assert raised.value.field == "spec.template.spec.ttlSecondsAfterFinished"
+    with pytest.raises(Invalid, match="has to be 900 at least"):
+        assigned(("/spec/ttlSecondsAfterFinished", str(lifetime)))
+    daily = {"s3": None, "queue": None, "schedule": "@daily"}
+    maker(template=template, **daily).check()
+    maker(template={**template, "spec": {"queue": "q", "ttlSecondsAfterFinished": 900}}).check()
+
+
 def test_without_counting_there_are_no_lines():
     with pytest.raises(Invalid, match="no variable lines"):
         maker(s3={"bucket": "pictures"}, name="string(lines)").check()
