@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from yaml import YAMLError
+
 from pierhead import __version__
 from pierhead.cli.failures import CommandError
 from pierhead.cli.place import Place
@@ -19,13 +21,20 @@ from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.credentials import Credentials
 from pierhead.kube.discovery import Discovery
-from pierhead.kube.errors import NotFound
+from pierhead.kube.errors import Forbidden, KindNotServed, NotFound, Unauthorized, Unreachable
 from pierhead.kube.resources import APP_RELEASES, ResourceType
 
 USER_AGENT = f"pierhead-cli/{__version__}"
 """What is before the slash is the field manager of what a command patches."""
 
 _BEARER = "Bearer "
+
+_ADVICE: Mapping[type[ReconcileError], str] = {
+    KindNotServed: "the cluster does not know this kind: are pierhead's CRDs installed there?",
+    Unreachable: "is this context's cluster up, and does `kubectl version` reach it?",
+    Unauthorized: "log in to the cluster again",
+    Forbidden: "docs/cli.md says which rights each command needs",
+}
 
 T = TypeVar("T")
 
@@ -46,6 +55,8 @@ class Cluster:
         """An object of the namespace. Raises CommandError when there is none."""
         try:
             return await self.client.get(resource, name, self.namespace)
+        except KindNotServed:
+            raise
         except NotFound:
             raise CommandError(f"there is no {resource.kind} {name} in namespace {self.namespace}") from None
 
@@ -67,7 +78,7 @@ def on(place: Place, work: Callable[[Cluster], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except ReconcileError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(f"{error}{_advice(error)}") from None
 
 
 @asynccontextmanager
@@ -105,7 +116,9 @@ def credentials_of(place: Place) -> tuple[Credentials, str]:
             config_file=given, context=place.context, client_configuration=found
         )
     except (ConfigException, OSError) as error:
-        raise CommandError(f"kubeconfig: {error}") from None
+        raise CommandError(f"kubeconfig: {error} Give --kubeconfig and --context as to kubectl") from None
+    except YAMLError:
+        raise CommandError("kubeconfig: it is not YAML") from None
     chosen = next((entry for entry in contexts if entry["name"] == place.context), current)
     if not found.verify_ssl:
         raise CommandError(
@@ -126,6 +139,14 @@ def credentials_of(place: Place) -> tuple[Credentials, str]:
         token=authorization.removeprefix(_BEARER) or None,
     )
     return credentials, _namespace(chosen)
+
+
+def _advice(error: ReconcileError) -> str:
+    """What helps against what the API server, or its absence, has said."""
+    for kind, advice in _ADVICE.items():
+        if isinstance(error, kind):
+            return f"; {advice}"
+    return ""
 
 
 def _namespace(context: Mapping[str, Any] | None) -> str:

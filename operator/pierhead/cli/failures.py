@@ -5,11 +5,15 @@ A command that fails says why in one line of standard error.
 """
 
 import functools
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import typer
+
+from pierhead import __version__
 
 
 class ExitCode(IntEnum):
@@ -44,5 +48,19 @@ def ending(command: Callable[..., None]) -> Callable[..., None]:
         except CommandError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.code) from None
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:  # noqa: BLE001 (its text may quote a value, and stays unsaid)
+            typer.echo(
+                f"error: this is a bug in pierhead {__version__}, please report it: {_place(error)}", err=True
+            )
+            raise typer.Exit(ExitCode.FAILED) from None
 
     return run
+
+
+def _place(error: BaseException) -> str:
+    """The class of an error and the last place in pierhead that it came through."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "pierhead" in frame.filename]
+    where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno} in {ours[-1].name}" if ours else ""
+    return f"{type(error).__qualname__}{where}"
