@@ -13,7 +13,7 @@ from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound
-from pierhead.triggers.children import ANNOUNCED, STARTED, end_of
+from pierhead.triggers.children import ANNOUNCED, STARTED, end_of, mark_of
 from pierhead.triggers.model.template import Announcement
 
 SOURCE: Final = "pierhead.dev"
@@ -31,7 +31,9 @@ class Announcer:
 
         Raises AWS's errors with the field, and the API server's.
         """
-        detail = detail_of(obj, trigger)
+        detail, end = detail_of(obj, trigger), end_of(obj)
+        if end is None:
+            raise ValueError("what has not ended has no end to tell")
         try:
             if where.event_bus is not None:
                 await self._put(access, where.event_bus, obj["kind"], detail)
@@ -46,7 +48,7 @@ class Announcer:
                 STARTED[obj["kind"]],
                 metadata["name"],
                 metadata["namespace"],
-                {"metadata": {"annotations": {ANNOUNCED: "true"}, "uid": metadata["uid"]}},
+                {"metadata": {"annotations": {ANNOUNCED: mark_of(end)}, "uid": metadata["uid"]}},
             )
         except (NotFound, Conflict):
             # Deleted meanwhile; another of its name has another uid.

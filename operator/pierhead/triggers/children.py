@@ -21,7 +21,7 @@ from pierhead.triggers.making import EVENT_ANNOTATION, SENT_ANNOTATION, TRIGGER_
 from pierhead.triggers.model import RESOURCE
 
 ANNOUNCED: Final = f"{GROUP}/announced"
-"""Annotation of what was started, once its end was told where it should be."""
+"""Annotation of what was started: the end that was told where it should be, by `mark_of`."""
 
 STARTED: Final[Mapping[str, ResourceType]] = {BATCH_JOBS.kind: BATCH_JOBS}
 """The kinds that can be started. A new one ends with a condition Complete or Failed, and has a line here."""
@@ -133,7 +133,7 @@ def child_of(obj: Object) -> Child:
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         ended=datetime.fromisoformat(end["lastTransitionTime"]) if end is not None else None,
         succeeded=end is not None and end["type"] == "Complete",
-        announced=ANNOUNCED in annotations,
+        announced=end is not None and annotations.get(ANNOUNCED) == mark_of(end),
         deleting="deletionTimestamp" in metadata,
     )
 
@@ -154,6 +154,11 @@ def end_of(obj: Object) -> Mapping[str, Any] | None:
         entry for entry in conditions if entry["type"] in {"Complete", "Failed"} and entry["status"] == "True"
     )
     return next(ends, None)
+
+
+def mark_of(end: Mapping[str, Any]) -> str:
+    """What tells one end of an object from another: what has failed may be taken up again."""
+    return f"{end['type']}@{end['lastTransitionTime']}"
 
 
 def _slim(obj: Object) -> Object:
