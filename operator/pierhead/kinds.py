@@ -96,6 +96,7 @@ def _batch_job(services: Services) -> Reconciler:
         sessions=services.sessions,
         policy=services.policy,
         settings=services.settings,
+        metrics=services.metrics,
         clock=services.now,
     )
 

@@ -103,7 +103,9 @@ class Operator:
             sessions=self._sessions,
             policy=Policy(settings.aws_policy, region=settings.aws_region),
             settings=settings,
+            metrics=metrics,
         )
+        self.metrics = metrics
         self.controller = Controller(
             self.reconciler,
             KindStore(self._client, BATCH_JOBS, [lab.namespace]),

@@ -21,6 +21,11 @@ DESCRIBE_LIMIT = 100
 _FILTERED_PAGE = 100
 _CHILDREN_PAGE = 1000
 _REASON_LIMIT = 1024
+HOST_LOST = ("Host EC2", "Your Spot Task was interrupted")
+"""What the statusReason of an attempt begins with that ended because its host went: a Spot interruption, or
+an instance that died; on instances, and on Fargate. Sources: AWS Batch user guide, "Automated job retries";
+Amazon ECS developer guide, "Stopped tasks error codes"."""
+
 _CONTENTS = ("containerProperties", "ecsProperties", "eksProperties", "nodeProperties")
 
 
@@ -48,6 +53,8 @@ class Job:
     log_group: str | None
     log_stream: str | None
     """Of the last attempt."""
+    interruptions: int = 0
+    """Attempts that ended because their host was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +269,15 @@ def _job(entry: Mapping[str, Any]) -> Job:
         exit_code=latest("exitCode"),
         reason=latest("reason"),
         attempts=len(attempts),
+        interruptions=sum(host_lost(attempt.get("statusReason") or "") for attempt in attempts),
         log_group=options.get("awslogs-group"),
         log_stream=latest("logStreamName"),
     )
+
+
+def host_lost(status_reason: str) -> bool:
+    """Whether something ended because its host was lost."""
+    return status_reason.startswith(HOST_LOST)
 
 
 def containers_of(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -324,7 +324,10 @@ def _finish(facts: Facts) -> Finish | None:
         text = f"{never} of {state.ledger.size} indexes do not run, because of {facts.gate.lacking}"
         target = Target(FAILED, text)
     elif target is None and failed:
-        target = Target("FailedIndexes", f"{failed} of {state.ledger.size} indexes failed")
+        text = f"{failed} of {state.ledger.size} indexes failed"
+        if state.interrupted.indexes:
+            text += f"; of all rounds' failures {state.interrupted.indexes} came by the loss of a host"
+        target = Target("FailedIndexes", text)
     return Finish(target)
 
 

@@ -20,6 +20,7 @@ from pierhead.batch.following.events import hinted
 from pierhead.batch.following.follow import Follower
 from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.memory import Memory
+from pierhead.batch.metrics import RunMetrics
 from pierhead.batch.model import RESOURCE
 from pierhead.batch.model.spec import CONTROLLER
 from pierhead.batch.report import kept_conditions, with_answer
@@ -29,6 +30,7 @@ from pierhead.batch.state import OPEN_STATES, finished
 from pierhead.batch.steps import run
 from pierhead.batch.submitting.collection import Collector
 from pierhead.batch.submitting.preparation import Preparation
+from pierhead.engine.metrics import Metrics
 from pierhead.engine.outcome import Outcome
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
@@ -51,6 +53,7 @@ class BatchJobReconciler:
         sessions: AwsSessions,
         policy: Policy,
         settings: Settings,
+        metrics: Metrics,
         discovery: Discovery | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Random | None = None,
@@ -66,6 +69,7 @@ class BatchJobReconciler:
             records=IndexRecords(client),
             follower=Follower(clients, poll_seconds=settings.batch_poll_seconds, now=clock, random=random),
             alarms=Alarms(),
+            runs=RunMetrics(metrics.registry),
             settings=settings,
             clock=clock,
             leading_since=clock(),

@@ -12,7 +12,7 @@ from typing import Any
 
 from pierhead.batch import retrying
 from pierhead.batch.following.children import said_to_be_stuck
-from pierhead.batch.following.jobs import Counts, Glimpse, Seen, just_submitted
+from pierhead.batch.following.jobs import Counts, Glimpse, Interrupted, Seen, just_submitted
 from pierhead.batch.gate import WAITING, Gate
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.intervals import bounded_text
@@ -22,11 +22,12 @@ from pierhead.batch.model.status import (
     BatchJobStatus,
     Failure,
     IndexRecord,
+    Interruptions,
     Retry,
     Shard,
     States,
 )
-from pierhead.batch.state import State, Target, to_text
+from pierhead.batch.state import State, Target, interrupted_of, key_of, to_text
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
 from pierhead.model import Model
 
@@ -47,6 +48,8 @@ class View:
     fatal: Target | None = None
     """A failure that fails the whole BatchJob."""
     failures: tuple[Failure, ...] = ()
+    interrupted: Mapping[tuple[int, int], Interrupted] = field(default_factory=dict)
+    """What is known of the open shards, by `key_of`."""
     glimpses: Mapping[str, Glimpse] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
 
@@ -61,6 +64,8 @@ def status_of(
 ) -> dict[str, Any]:
     """The status's own fields as JSON. `completion` is when the last index succeeded."""
     ledger, size = state.ledger, state.ledger.size
+    still_open = [_with_interruptions(shard, view) for shard in state.open]
+    interrupted = sum((interrupted_of(shard.interruptions) for shard in still_open), state.interrupted)
     open_counts = counts_of(state.open, view.seen)
     exhausted = ledger.exhausted(view.backoff_limit)
     completed = _text_set(stored.completed_indexes, size) | ledger.succeeded | view.succeeded
@@ -88,8 +93,9 @@ def status_of(
             round=ledger.round,
             planned=state.planned,
             next_shard=state.next_shard,
-            shards=[*state.ended, *state.open] or None,
+            shards=[*state.ended, *still_open] or None,
             lost=state.lost,
+            interruptions=_interruptions(interrupted),
             suspended=state.suspended,
             retry=state.retry,
             met=list(state.met) or None,
@@ -98,6 +104,23 @@ def status_of(
             index_record=record,
         )
     )
+
+
+def told(shard: Shard, interrupted: Interrupted) -> Shard:
+    """The shard, with what the loss of hosts has ended in it."""
+    return shard.model_copy(update={"interruptions": _interruptions(interrupted)})
+
+
+def _with_interruptions(shard: Shard, view: View) -> Shard:
+    stored, seen = interrupted_of(shard.interruptions), view.interrupted.get(key_of(shard))
+    # After a restart the children have not been looked at again yet.
+    return shard if seen is None else told(shard, stored.at_least(seen))
+
+
+def _interruptions(interrupted: Interrupted) -> Interruptions | None:
+    if interrupted == Interrupted():
+        return None
+    return Interruptions(indexes=interrupted.indexes, attempts=interrupted.attempts)
 
 
 def with_shards(stored: Mapping[str, Any], state: State) -> dict[str, Any]:

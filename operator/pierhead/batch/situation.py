@@ -14,7 +14,7 @@ from pierhead.aws.session import OPERATOR
 from pierhead.batch.alarms import Alarms
 from pierhead.batch.decide import Facts
 from pierhead.batch.following.follow import Follower
-from pierhead.batch.following.jobs import FailedChild, Glimpse, Seen
+from pierhead.batch.following.jobs import FailedChild, Glimpse, Interrupted, Seen
 from pierhead.batch.following.poller import Followed
 from pierhead.batch.gate import Gate
 from pierhead.batch.ledgers.indexes import IndexSet
@@ -22,12 +22,13 @@ from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.limits import Limits, backoff_limit_per_index, limits_of
 from pierhead.batch.memory import Memory
+from pierhead.batch.metrics import RunMetrics
 from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.model.status import MOST_FAILURES_SHOWN, BatchJobStatus, Failure, Shard
 from pierhead.batch.policies import Verdicts, judged
 from pierhead.batch.report import View, status_of, with_shards, without_end
 from pierhead.batch.retrying import unanswered
-from pierhead.batch.state import State, Target, finished, load
+from pierhead.batch.state import State, Target, finished, key_of, load
 from pierhead.batch.submitting.definition import spec_digest
 from pierhead.batch.submitting.forms import Form
 from pierhead.batch.submitting.names import JobNames
@@ -51,6 +52,7 @@ class Shared:
     records: IndexRecords
     follower: Follower
     alarms: Alarms
+    runs: RunMetrics
     settings: Settings
     clock: Callable[[], datetime]
     leading_since: datetime
@@ -193,9 +195,13 @@ class Situation:
         glimpses = self.glimpses
         succeeded, failed, barred = IndexSet(), IndexSet(), IndexSet()
         failures: list[Failure] = []
+        interrupted: dict[tuple[int, int], Interrupted] = {}
         fatal: Target | None = None
         for shard in self.state.open:
-            glimpse = glimpses.get(shard.job_id or "")
+            glimpse, seen = glimpses.get(shard.job_id or ""), self.seen.get(shard.job_id or "")
+            if glimpse is not None or seen is not None:
+                alone = Interrupted(0, seen.interruptions if seen is not None else 0)
+                interrupted[key_of(shard)] = alone if glimpse is None else glimpse.interrupted
             if glimpse is None or not (glimpse.succeeded or glimpse.failed):
                 continue
             indexes = self.indexes_of(shard)
@@ -213,6 +219,7 @@ class Situation:
             barred=barred,
             fatal=fatal,
             failures=tuple(failures),
+            interrupted=interrupted,
             glimpses=glimpses,
             gate=self.gate,
         )
@@ -238,6 +245,7 @@ class Situation:
                 reason=child.reason,
                 status_reason=child.status_reason,
                 attempts=child.attempts,
+                interruptions=child.interruptions or None,
                 log_group=child.log_group,
                 log_stream=child.log_stream,
             )

@@ -5,12 +5,21 @@ indexes of its plan; nothing here knows a clock, Batch or the API server.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pierhead.batch.following.jobs import Interrupted
 from pierhead.batch.ledgers.ledger import Ledger
-from pierhead.batch.model.status import MOST_ENDED, BatchJobStatus, Failure, Retry, Shard, ShardState
+from pierhead.batch.model.status import (
+    MOST_ENDED,
+    BatchJobStatus,
+    Failure,
+    Interruptions,
+    Retry,
+    Shard,
+    ShardState,
+)
 from pierhead.batch.retrying import refused
 from pierhead.batch.submitting.shards import Part
 
@@ -40,6 +49,8 @@ class State:
     """The last few shards that ended, oldest first."""
     failures: tuple[Failure, ...] = ()
     lost: int = 0
+    interrupted: Interrupted = field(default_factory=Interrupted)
+    """Of the shards that ended."""
     start_time: datetime | None = None
     suspended: bool = False
     target: Target | None = None
@@ -139,14 +150,18 @@ def load(status: BatchJobStatus, conditions: Iterable[Mapping[str, Any]], ledger
     """
     shards = tuple(status.shards or ())
     current = status.round == ledger.round
+    still_open = tuple(
+        shard for shard in shards if shard.state in OPEN_STATES and shard.round == ledger.round
+    )
     return State(
         ledger=ledger,
         planned=status.planned if current else 0,
         next_shard=status.next_shard if current else 0,
-        open=tuple(shard for shard in shards if shard.state in OPEN_STATES and shard.round == ledger.round),
+        open=still_open,
         ended=tuple(shard for shard in shards if shard.state not in OPEN_STATES),
         failures=tuple(status.failures or ()),
         lost=status.lost,
+        interrupted=_of_ended(status, still_open),
         start_time=to_moment(status.start_time) if status.start_time else None,
         suspended=status.suspended,
         target=_target(conditions),
@@ -163,6 +178,20 @@ def finished(conditions: Iterable[Mapping[str, Any]]) -> datetime | None:
         if condition.get("type") in {"Complete", "Failed"} and condition.get("status") == "True":
             return to_moment(str(condition["lastTransitionTime"]))
     return None
+
+
+def interrupted_of(known: Interruptions | None) -> Interrupted:
+    """A stored figure."""
+    return Interrupted(known.indexes, known.attempts) if known is not None else Interrupted()
+
+
+def _of_ended(status: BatchJobStatus, still_open: Iterable[Shard]) -> Interrupted:
+    """What is stored in all, less what is stored of the open shards."""
+    total = interrupted_of(status.interruptions)
+    for shard in still_open:
+        part = interrupted_of(shard.interruptions)
+        total = Interrupted(max(0, total.indexes - part.indexes), max(0, total.attempts - part.attempts))
+    return total
 
 
 def _target(conditions: Iterable[Mapping[str, Any]]) -> Target | None:

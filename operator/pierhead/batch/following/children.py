@@ -5,10 +5,19 @@ leave no other possibility; a child that pierhead stopped counts as not run. Pla
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from pierhead.aws.batch import BatchClient, Child, Job, chunks
-from pierhead.batch.following.jobs import FAILED, STOP_MARK, SUCCEEDED, FailedChild, Glimpse, Seen
+from pierhead.aws.batch import BatchClient, Child, Job, chunks, host_lost
+from pierhead.batch.following.jobs import (
+    FAILED,
+    STOP_MARK,
+    SUCCEEDED,
+    FailedChild,
+    Glimpse,
+    Interrupted,
+    Seen,
+    interrupted,
+)
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.model.status import LOG_NAME_LIMIT, MOST_FAILURES_SHOWN, TEXT_LIMIT
 
@@ -29,6 +38,7 @@ class Results:
     unknown: IndexSet
     """Places that Batch's lists, which lag, do not show as ended yet."""
     details: tuple[FailedChild, ...] = ()
+    interrupted: Interrupted = field(default_factory=Interrupted)
 
 
 async def results_of(
@@ -40,10 +50,12 @@ async def results_of(
     """
     everything = IndexSet.below(size)
     if seen.status == SUCCEEDED:
-        return Results(everything, IndexSet(), IndexSet())
+        return Results(everything, IndexSet(), IndexSet(), interrupted=Interrupted(0, seen.interruptions))
     if size == 1:
         failed = IndexSet() if seen.stopped_by_us else everything
-        return Results(IndexSet(), failed, IndexSet(), await details_of(client, job_id, failed, single=True))
+        details = await details_of(client, job_id, failed, single=True)
+        ended = Interrupted(int(host_lost(seen.reason)), seen.interruptions)
+        return Results(IndexSet(), failed, IndexSet(), details, ended)
     listed = await client.children(job_id, FAILED)
     ended_badly = IndexSet.of(child.index for child in listed) & everything
     if seen.counts.ended == size and len(ended_badly) == seen.counts.failed:
@@ -56,7 +68,8 @@ async def results_of(
     if unknown and not patient:
         failed, unknown = failed if seen.stopped_by_us else failed | unknown, IndexSet()
     most = None if every else MOST_FAILURES_SHOWN
-    return Results(succeeded, failed, unknown, await details_of(client, job_id, failed, most=most))
+    details = await details_of(client, job_id, failed, most=most)
+    return Results(succeeded, failed, unknown, details, interrupted(_lost(listed) & failed, details))
 
 
 async def glimpse(
@@ -83,7 +96,7 @@ async def glimpse(
             calls += len(fresh) // _DESCRIBED_A_CALL
         else:
             details = await details_of(client, job_id, failed)
-        found = replace(found, failed=failed, details=details)
+        found = replace(found, failed=failed, lost=_lost(children) & failed, details=details)
         calls += 2 + len(children) // _LISTED_A_CALL
     if seen.counts.succeeded and (moved is None or moved.counts.succeeded != seen.counts.succeeded):
         children = await client.children(job_id, SUCCEEDED)
@@ -125,6 +138,11 @@ def _failures(children: Iterable[Child], parent: Seen) -> IndexSet:
     return IndexSet.of(child.index for child in children if not _stopped_by_us(child, parent))
 
 
+def _lost(children: Iterable[Child]) -> IndexSet:
+    """The places whose host was lost."""
+    return IndexSet.of(child.index for child in children if host_lost(child.status_reason))
+
+
 def _stopped_by_us(child: Child, parent: Seen) -> bool:
     return child.status_reason.startswith(STOP_MARK) or (child.stopped and parent.stopped_by_us)
 
@@ -138,6 +156,7 @@ def _failed_child(place: int, job: Job | None) -> FailedChild:
         reason=shortened(job.reason or "") or None,
         status_reason=shortened(job.status_reason) or None,
         attempts=job.attempts,
+        interruptions=job.interruptions,
         log_group=_log_name(job.log_group or DEFAULT_LOG_GROUP) if job.log_stream else None,
         log_stream=_log_name(job.log_stream),
     )

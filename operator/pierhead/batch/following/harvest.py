@@ -9,10 +9,12 @@ from dataclasses import replace
 from pierhead.batch.following.children import Results, results_of
 from pierhead.batch.following.jobs import SUCCEEDED, Glimpse, Seen
 from pierhead.batch.ledgers.indexes import IndexSet
+from pierhead.batch.metrics import RunMetrics
 from pierhead.batch.model.status import Shard, ShardState
 from pierhead.batch.policies import judged
-from pierhead.batch.report import merged
+from pierhead.batch.report import merged, told
 from pierhead.batch.situation import Situation
+from pierhead.batch.state import interrupted_of
 from pierhead.engine.outcome import Waiting
 
 
@@ -34,16 +36,27 @@ async def harvest(situation: Situation, shards: tuple[Shard, ...]) -> None:
         ledger = state.ledger.with_results(indexes.at_places(found.succeeded), indexes.at_places(counted))
         ledger = ledger.barring(indexes.at_places(verdicts.barred))
         known = tuple(merged(state.failures, failures, ledger.succeeded))
-        state = replace(state, ledger=ledger, failures=known)
+        interrupted = interrupted_of(shard.interruptions).at_least(found.interrupted)
+        total = state.interrupted + interrupted
+        state = replace(state, ledger=ledger, failures=known, interrupted=total)
         if state.target is None:
             state = replace(state, target=situation.fatal(shard, verdicts))
-        situation.state = state.closing(shard, _end_of(seen), situation.now)
+        situation.state = state.closing(told(shard, interrupted), _end_of(seen), situation.now)
+        _count(situation.shared.runs, found)
     if len(late) == len(shards):
         raise Waiting(
             f"Batch's lists do not show yet how the children of {situation.job_name(late[0])} ended",
             reason="ResultsNotListed",
             after=situation.shared.settings.batch_poll_seconds,
         )
+
+
+def _count(runs: RunMetrics, found: Results) -> None:
+    by_host = found.interrupted.indexes
+    runs.ended("succeeded", len(found.succeeded))
+    runs.ended("failed", len(found.failed) - by_host)
+    runs.ended("interrupted", by_host)
+    runs.interrupted(found.interrupted.attempts)
 
 
 async def _results(situation: Situation, shard: Shard) -> tuple[Shard, Seen, Results]:
@@ -71,3 +84,4 @@ def lose(situation: Situation, shards: tuple[Shard, ...]) -> None:
         ledger = state.ledger.with_results(succeeded, IndexSet()).barring(lost)
         state = replace(state, ledger=ledger, lost=state.lost + len(lost))
         situation.state = state.closing(shard, "Lost", situation.now)
+        situation.shared.runs.ended("lost", len(lost))

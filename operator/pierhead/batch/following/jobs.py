@@ -3,7 +3,7 @@
 Invariant: the counts of a job always add up to its size, whatever Batch's own summary, which lags, says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
@@ -62,6 +62,23 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What the loss of hosts has ended, and not the application: never more than is true."""
+
+    indexes: int = 0
+    """Runs of indexes whose last attempt was ended so."""
+    attempts: int = 0
+    """Attempts."""
+
+    def __add__(self, other: "Interrupted") -> "Interrupted":
+        return Interrupted(self.indexes + other.indexes, self.attempts + other.attempts)
+
+    def at_least(self, other: "Interrupted") -> "Interrupted":
+        """The greater figures of both."""
+        return Interrupted(max(self.indexes, other.indexes), max(self.attempts, other.attempts))
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One job as it was last seen."""
 
@@ -69,6 +86,8 @@ class Seen:
     counts: Counts
     reason: str = ""
     """Batch's statusReason."""
+    interruptions: int = 0
+    """Attempts of a single job that ended because their host was lost."""
     stopped: bool = False
     """Whether somebody terminated or cancelled it, ended or not."""
     missing_since: datetime | None = None
@@ -106,6 +125,8 @@ class FailedChild:
     reason: str | None = None
     status_reason: str | None = None
     attempts: int = 0
+    interruptions: int = 0
+    """Attempts that ended because their host was lost."""
     log_group: str | None = None
     log_stream: str | None = None
 
@@ -118,10 +139,24 @@ class Glimpse:
     """Places of children that succeeded."""
     failed: IndexSet = field(default_factory=IndexSet)
     """Places of children that failed."""
+    lost: IndexSet = field(default_factory=IndexSet)
+    """Those of them whose host was lost."""
     details: tuple[FailedChild, ...] = ()
     """The first few that failed."""
     stuck: str | None = None
     """Why Batch cannot start a runnable child; empty where it does not say, None while not asked."""
+
+    @property
+    def interrupted(self) -> Interrupted:
+        """What of it the loss of hosts has ended."""
+        return interrupted(self.lost, self.details)
+
+
+def interrupted(lost: IndexSet, details: Iterable[FailedChild]) -> Interrupted:
+    """What is known of failures of which those at `lost` came by the loss of a host."""
+    known = {child.place: child.interruptions for child in details}
+    untold = len(lost) - sum(1 for place, count in known.items() if place in lost and count)
+    return Interrupted(len(lost), sum(known.values()) + untold)
 
 
 def just_submitted(size: int) -> Seen:

@@ -206,7 +206,13 @@ class Poller:
             if followed.size == 1
             else Counts.of_summary(job.summary, followed.size)
         )
-        seen = Seen(job.status, counts, reason=job.status_reason, stopped=job.stopped)
+        seen = Seen(
+            job.status,
+            counts,
+            reason=job.status_reason,
+            interruptions=job.interruptions,
+            stopped=job.stopped,
+        )
         return replace(seen, ended_since=now) if seen.ended else seen
 
     def _failed(self, error: ReconcileError) -> None:

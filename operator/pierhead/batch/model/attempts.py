@@ -31,9 +31,11 @@ class RetryRule(Model):
 class Attempts(Model):
     """Batch's own retries within one round."""
 
-    limit: Annotated[int, Field(ge=1, le=10)] = 3
-    """Most attempts of an index in one round. Defaults to 3."""
+    limit: Annotated[int, Field(ge=1, le=10)] | None = None
+    """Most attempts of an index in one round. Defaults to 10 where `rules` are not given, so that only lost
+    hosts take attempts, and else to 3."""
 
     rules: Annotated[list[RetryRule], Field(min_length=1, max_length=5)] | None = None
-    """The first rule that matches decides; where none does, Batch tries again. Defaults to two rules: retry
-    after the loss of the host (`Host EC2*`), and exit after anything else."""
+    """The first rule that matches decides; where none does, Batch tries again. Defaults to
+    retry after the loss of the host (`Host EC2*`, `Your Spot Task was interrupted*`), and exit after anything
+    else."""

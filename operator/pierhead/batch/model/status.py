@@ -41,6 +41,19 @@ class Stored(Model):
     model_config = ConfigDict(extra="ignore")
 
 
+class Interruptions(Stored):
+    """What the loss of hosts has ended: Spot interruptions, and instances that died."""
+
+    indexes: Count = 0
+    """Runs of indexes that failed because their last attempt's host was lost. The other failures are the
+    application's."""
+
+    attempts: Count = 0
+    """Attempts that are known to have ended so: at least one of each of these runs, all of an index in
+    `failures`, and all of a job of one index. Those of an array's children that went on to succeed are not
+    known."""
+
+
 class Shard(Stored):
     """One Batch job: a stretch of one round's indexes."""
 
@@ -69,6 +82,9 @@ class Shard(Stored):
     job_id: Annotated[str, StringConstraints(max_length=64)] | None = None
     """Batch's job id."""
 
+    interruptions: Interruptions | None = None
+    """What the loss of hosts has ended in it, if anything."""
+
 
 class Failure(Stored):
     """One index that failed in its last run."""
@@ -90,6 +106,9 @@ class Failure(Stored):
 
     attempts: Count = 0
     """Attempts in that round."""
+
+    interruptions: Count | None = None
+    """How many of them ended because their host was lost, if any."""
 
     log_group: LogName | None = None
     """CloudWatch Logs group."""
@@ -195,6 +214,9 @@ class BatchJobStatus(Status):
 
     lost: Count = 0
     """Indexes whose results Batch forgot before they were read; they count as failed."""
+
+    interruptions: Interruptions | None = None
+    """What the loss of hosts has ended so far, in all rounds, if anything."""
 
     suspended: bool = False
     """Whether the work is suspended."""

@@ -7,6 +7,7 @@ is over one of Batch's limits is refused here, with the field at fault.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pierhead.aws.batch import HOST_LOST
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.model import BatchJobSpec
 from pierhead.batch.model.attempts import Attempts, RetryRule
@@ -26,8 +27,11 @@ _NAMES: Final = 4096
 
 _OVERRIDES: Final = ("containerOverrides", "ecsPropertiesOverride", "eksPropertiesOverride", "nodeOverrides")
 
+_MOST_ATTEMPTS: Final = 10
+_ATTEMPTS: Final = 3
+
 _DEFAULT_RULES: Final = (
-    {"action": "RETRY", "onStatusReason": "Host EC2*"},
+    *({"action": "RETRY", "onStatusReason": f"{reason}*"} for reason in HOST_LOST),
     {"action": "EXIT", "onReason": "*"},
 )
 
@@ -188,7 +192,8 @@ def _needs(resources: OverriddenResources, *, in_pod: bool) -> dict[str, Any]:
 
 def _retries(attempts: Attempts) -> dict[str, Any]:
     rules = _DEFAULT_RULES if attempts.rules is None else tuple(map(_rule, attempts.rules))
-    return {"attempts": attempts.limit, "evaluateOnExit": [dict(rule) for rule in rules]}
+    limit = attempts.limit or (_MOST_ATTEMPTS if attempts.rules is None else _ATTEMPTS)
+    return {"attempts": limit, "evaluateOnExit": [dict(rule) for rule in rules]}
 
 
 def _rule(rule: RetryRule) -> dict[str, str]:

@@ -24,6 +24,7 @@ _FAILURE_FIELDS = [
     "reason",
     "statusReason",
     "attempts",
+    "interruptions",
     "logGroup",
     "logStream",
 ]
@@ -81,6 +82,7 @@ def _print_details(found: dict[str, Any]) -> None:
         "Completed": _short(found["completedIndexes"]),
         "Failed for good": _short(found["failedIndexes"]),
         "Forgotten": f"{found['lost']} indexes, by Batch" if found["lost"] else "",
+        "Interrupted": _interrupted(found["interruptions"]),
         "Managed by": found["managedBy"],
         "Outdated": "" if found["current"] else "the operator has not seen the newest spec yet",
     }
@@ -88,6 +90,13 @@ def _print_details(found: dict[str, Any]) -> None:
     _print_entries("Conditions", found["conditions"], ["type", "status", "reason", "message"])
     _print_entries("Failures", found["failures"], _FAILURE_FIELDS)
     _print_entries("Jobs", found["shards"], ["round", "shard", "first", "size", "state", "jobId"])
+
+
+def _interrupted(found: dict[str, int]) -> str:
+    if not found["attempts"]:
+        return ""
+    ended = f", which ended {found['indexes']} runs of indexes" if found["indexes"] else ""
+    return f"at least {found['attempts']} attempts lost their host{ended}"
 
 
 def _print_entries(title: str, entries: list[dict[str, Any]], fields: list[str]) -> None:

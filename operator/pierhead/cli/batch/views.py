@@ -111,6 +111,7 @@ def details(obj: Object, now: datetime) -> dict[str, Any]:
         "completedIndexes": status.get("completedIndexes"),
         "failedIndexes": status.get("failedIndexes"),
         "lost": int(status.get("lost") or 0),
+        "interruptions": dict(status.get("interruptions") or {"indexes": 0, "attempts": 0}),
         "managedBy": spec.get("managedBy"),
         "conditions": [
             {name: entry.get(name) for name in ("type", "status", "reason", "message", "lastTransitionTime")}

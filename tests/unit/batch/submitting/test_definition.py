@@ -150,9 +150,10 @@ def test_containers_find_their_index_their_number_and_the_output():
 
 def test_host_loss_is_retried_and_nothing_else_by_default():
     assert request_of(spec_of())["retryStrategy"] == {
-        "attempts": 3,
+        "attempts": 10,
         "evaluateOnExit": [
             {"action": "RETRY", "onStatusReason": "Host EC2*"},
+            {"action": "RETRY", "onStatusReason": "Your Spot Task was interrupted*"},
             {"action": "EXIT", "onReason": "*"},
         ],
     }
@@ -164,6 +165,19 @@ def test_rules_of_the_user_replace_the_default_ones():
         "attempts": 5,
         "evaluateOnExit": [{"action": "RETRY", "onExitCode": "137"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        ({}, 10),
+        ({"limit": 2}, 2),
+        ({"rules": [{"action": "Retry", "onExitCode": "137"}]}, 3),
+        ({"limit": 7, "rules": [{"action": "Retry", "onExitCode": "137"}]}, 7),
+    ],
+)
+def test_only_where_nothing_but_lost_hosts_takes_attempts_there_are_as_many_as_can_be(attempts, expected):
+    assert request_of(spec_of(attempts=attempts))["retryStrategy"]["attempts"] == expected
 
 
 def test_an_existing_definition_keeps_its_own_retries_and_timeout():
