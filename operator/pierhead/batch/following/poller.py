@@ -156,7 +156,9 @@ class Poller:
             self._urgent.clear()
             return False
         try:
-            await asyncio.wait_for(self._urgent.wait(), left)
+            # Not wait_for: in Python 3.11 it drops a cancellation that comes together with the event.
+            async with asyncio.timeout(left):
+                await self._urgent.wait()
         except TimeoutError:
             return False
         await asyncio.sleep(min(URGENT_SECONDS, self._poll_seconds))

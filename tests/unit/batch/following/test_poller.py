@@ -104,3 +104,18 @@ async def test_an_event_does_not_wait_for_a_look_at_children():
         count = batch.described["hasty"]
         poller.hint("hasty")
         await batch.until("hasty", count + 1)
+
+
+async def test_a_poller_that_is_stopped_as_an_event_comes_ends():
+    batch = Batch()
+    async with polling(batch, 3600) as poller:
+        poller.replace(HASTY, {"new": Followed("new", 2)})
+        await batch.until("new", 1)
+        (task,) = (task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "Poller.run")
+        for _ in range(10):
+            # It gets to where it waits for the next event.
+            await asyncio.sleep(0)
+        poller.hint("new")
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        assert done
