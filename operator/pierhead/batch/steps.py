@@ -3,8 +3,6 @@
 Invariant: a pass ends at rest or with an error, and either way says what is true by then.
 """
 
-import copy
-
 from pierhead.batch.actions import (
     Action,
     Again,
@@ -132,6 +130,8 @@ def _set_alarm(situation: Situation) -> None:
 
 def _again(error: ReconcileError) -> ReconcileError:
     """An equal error: one instance raised twice would collect tracebacks and a status that is old."""
-    again = copy.copy(error).with_traceback(None)
+    again = type(error).__new__(type(error), *error.args)
+    # Some classes are made with more than their message, so they are not made anew.
+    again.__dict__.update(error.__dict__)
     again.status = None
     return again
