@@ -2,7 +2,8 @@
 
 Invariant: an index is submitted only when it is certain that no job that runs it is or will be in Batch:
 it is in no shard yet, or its shard was refused, or its job could not be found by name for the whole settle
-time. What cannot be told from what is known is looked up or waited for, never guessed.
+time, and so soon that Batch would still know it. What cannot be told from what is known is looked up,
+waited for or given up as lost, never guessed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,11 @@ from pierhead.batch.submitting.shards import split
 
 TERMINATE_AGAIN = timedelta(seconds=60)
 """Pause before a termination that shows no effect is sent again."""
+
+KEPT = timedelta(hours=24)
+"""How long Batch knows a job that has ended, at the least. Source: AWS Batch user guide, "Job states", which
+names seven days in newer editions.
+"""
 
 _WAVES = 4
 """With a limit on parallelism the next indexes follow when this part of it has room."""
@@ -131,6 +137,7 @@ def _ended(facts: Facts) -> Action | None:
     closable = [shard for shard in _submitted(facts) if _certain(facts, shard)]
     ended = tuple(shard for shard in closable if facts.seen[shard.job_id or ""].ended)
     lost = tuple(shard for shard in closable if _lost(facts, shard) and shard not in ended)
+    lost += tuple(shard for shard in facts.state.open if shard.state == "Intent" and _outlived(facts, shard))
     if ended:
         return Drop(ended) if facts.deleting else Harvest(ended)
     if lost:
@@ -387,6 +394,12 @@ def _certain(facts: Facts, shard: Shard) -> bool:
         return True
     looked_up = facts.looked_up.get(key_of(shard))
     return looked_up is not None and looked_up >= _settled_at(facts, shard)
+
+
+def _outlived(facts: Facts, shard: Shard) -> bool:
+    """Whether the shard's job may have run, ended and been forgotten before it was looked up."""
+    looked_up = facts.looked_up.get(key_of(shard))
+    return _certain(facts, shard) and looked_up is not None and looked_up >= to_moment(shard.since) + KEPT
 
 
 def _settled_at(facts: Facts, shard: Shard) -> datetime:

@@ -48,6 +48,7 @@ from support.batch_facts import (
 
 INTENT, REFUSED, SUBMITTED = shard("Intent"), shard("Refused", tries=0), shard()
 TWICE = shard(tries=2)
+FORGOTTEN = shard("Intent", since=25 * 3600)
 SETTLED = {key_of(INTENT): ago(1)}
 ALL_DONE = Ledger.first(10).with_results(IndexSet.below(10), IndexSet())
 
@@ -127,6 +128,14 @@ CASES = {
     "the settle time counts from when this process began to lead": (
         facts(state(INTENT), looked_up={(0, 0): ago(1)}, leading_since=ago(30)),
         Rest(NOW + timedelta(seconds=14)),
+    ),
+    "an intent that Batch may have forgotten meanwhile is lost, and not submitted again": (
+        facts(state(FORGOTTEN), looked_up=SETTLED),
+        Lose((FORGOTTEN,)),
+    ),
+    "a deletion does not wait for what Batch may have forgotten": (
+        facts(state(FORGOTTEN), looked_up=SETTLED, deleting=True),
+        Drop((FORGOTTEN,)),
     ),
     "what was refused is submitted again": (facts(state(REFUSED)), Submit((), (REFUSED,))),
     "a refusal holds for a while": (
