@@ -254,12 +254,14 @@ class EventQueue:
         handle: Callable[[AwsEvent], None],
         *,
         random: Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> "EventQueue | None":
         """The queue as the operator itself, in the region of its URL; None where a setting names none."""
         if not url:
             return None
         random = random or Random()  # noqa: S311 (spreads tries)
-        return cls(sessions.client("sqs", region=region_of(url)), url, handle, random=random)
+        client = sessions.client("sqs", region=region_of(url))
+        return cls(client, url, handle, random=random, clock=clock)
 
     def start(self) -> None:
         """Listens from now on."""

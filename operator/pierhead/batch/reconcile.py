@@ -4,15 +4,17 @@ Invariant: a finished BatchJob costs no call to AWS; the finalizer is there befo
 goes only when every job is seen to have ended.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from pierhead.aws.batch import BatchClients
+from pierhead.aws.batch import CALLS_PER_SECOND, BatchClients
 from pierhead.aws.events import AwsEvent
 from pierhead.aws.policy import Policy
 from pierhead.aws.queues import EventQueue
+from pierhead.aws.rate import TokenBucket
 from pierhead.aws.session import AwsSessions
 from pierhead.batch.alarms import Alarms
 from pierhead.batch.dependencies import Gates
@@ -56,10 +58,15 @@ class BatchJobReconciler:
         metrics: Metrics,
         discovery: Discovery | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
         random: Random | None = None,
     ) -> None:
-        clients = BatchClients(sessions, region=settings.aws_region)
-        preparation = Preparation(clients, policy, cluster=settings.cluster_name)
+        clients = BatchClients(
+            sessions,
+            region=settings.aws_region,
+            make_bucket=lambda: TokenBucket(CALLS_PER_SECOND, CALLS_PER_SECOND, clock=monotonic),
+        )
+        preparation = Preparation(clients, policy, cluster=settings.cluster_name, clock=monotonic)
         self._client = client
         self._clock = clock
         self._memories: dict[ObjectKey, Memory] = {}
@@ -83,7 +90,9 @@ class BatchJobReconciler:
             now=clock,
             forget=preparation.forget,
         )
-        self._events = EventQueue.of(sessions, settings.batch_events_queue_url, self._hint, random=random)
+        self._events = EventQueue.of(
+            sessions, settings.batch_events_queue_url, self._hint, random=random, clock=monotonic
+        )
 
     @property
     def kind(self) -> Kind:

@@ -166,7 +166,7 @@ class Poller:
         return True
 
     async def _look(self, references: Sequence[Reference]) -> None:
-        moved: set[ObjectKey] = set()
+        moved: dict[ObjectKey, None] = {}
         answer: dict[str, Job] = {}
         for ids in chunks(dict.fromkeys(job_id for _, job_id in references)):
             answer |= await self._client.describe_jobs(ids)
@@ -179,7 +179,7 @@ class Poller:
             seen = self._judge(followed, answer.get(job_id), before, now)
             if seen != before:
                 self._seen[key, job_id] = seen
-                moved.add(key)
+                moved[key] = None
         for key in moved:
             self._wake(key)
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pierhead_sandbox.aws.batch.clock import Clock
 from pierhead_sandbox.aws.batch.context import Context, Emit, Processes
 from pierhead_sandbox.aws.batch.lifecycle import Lifecycle
 from pierhead_sandbox.aws.batch.region import Job, Region
@@ -24,10 +25,11 @@ _BURST = 500
 class World:
     """Everything the Batch API and the sandbox's door act on."""
 
-    def __init__(self, emit: Emit, processes: Processes) -> None:
+    def __init__(self, emit: Emit, processes: Processes, *, clock: Clock | None = None) -> None:
+        """`clock`: the machine's where none is given."""
         self._changed = threading.Condition(threading.RLock())
         self._stopping = False
-        self._context = Context(emit=emit, processes=processes, forget=self._forget)
+        self._context = Context(emit=emit, processes=processes, forget=self._forget, clock=clock or Clock())
         self._lifecycle = Lifecycle(self._context)
         self._stops = Stopping(self._context, self._lifecycle)
         self._regions: dict[tuple[str, str], Region] = {}
@@ -75,6 +77,10 @@ class World:
     def now(self) -> float:
         """The Batch's time in Unix seconds."""
         return self._context.clock.now()
+
+    def next_moment(self) -> float | None:
+        """When the next thing is due, in Unix seconds; None where nothing is."""
+        return self._context.timers.next_at()
 
     def next_number(self) -> int:
         """A number for a new job, growing."""
