@@ -358,9 +358,6 @@ def next_moment(facts: Facts) -> datetime | None:
     looks = [_next_look_up(facts, shard) for shard in facts.state.open]
     moments = [moment for moment in looks if moment is not None]
     for shard in _submitted(facts):
-        missing = facts.seen[shard.job_id or ""].missing_since
-        if missing is not None:
-            moments.append(missing + facts.lost_after)
         told = facts.terminated.get(shard.job_id or "")
         if told is not None:
             moments.append(told + TERMINATE_AGAIN)
@@ -418,5 +415,8 @@ def _next_look_up(facts: Facts, shard: Shard) -> datetime | None:
 
 
 def _lost(facts: Facts, shard: Shard) -> bool:
-    missing = facts.seen[shard.job_id or ""].missing_since
-    return missing is not None and facts.now >= missing + facts.lost_after
+    """Whether Batch said often enough that it does not know the job: what it did not say proves nothing."""
+    seen = facts.seen[shard.job_id or ""]
+    if seen.missing_since is None or seen.missing_until is None:
+        return False
+    return seen.missing_until >= seen.missing_since + facts.lost_after

@@ -92,6 +92,8 @@ class Seen:
     """Whether somebody terminated or cancelled it, ended or not."""
     missing_since: datetime | None = None
     """Since when Batch does not know it."""
+    missing_until: datetime | None = None
+    """When Batch last said so."""
     ended_since: datetime | None = None
     """Since when it is known to have ended."""
 
@@ -112,7 +114,7 @@ class Seen:
 
     def missing(self, now: datetime) -> "Seen":
         """The same job, when Batch did not know it at `now`."""
-        return self if self.missing_since else replace(self, missing_since=now)
+        return replace(self, missing_since=self.missing_since or now, missing_until=now)
 
 
 @dataclass(frozen=True, slots=True)

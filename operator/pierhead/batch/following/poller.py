@@ -202,7 +202,7 @@ class Poller:
         if job is None or job.name != followed.name:
             return (before or just_submitted(followed.size)).missing(now)
         if before is not None and before.ended:
-            return before if before.missing_since is None else replace(before, missing_since=None)
+            return replace(before, missing_since=None, missing_until=None)
         counts = (
             Counts.of_status(job.status)
             if followed.size == 1
