@@ -131,7 +131,8 @@ class Lifecycle:
             self._hold_runnable(job, index, script)
             return
         job.queue.in_flight += 1
-        children.explain(index)
+        if not children.stops[index]:
+            children.explain(index)
         children.move(index, Status.STARTING)
         self._context.emit(job, index)
         if script is not None and script.stays == "STARTING":
