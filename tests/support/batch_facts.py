@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from pierhead.batch.decide import Facts
+from pierhead.batch.deciding.facts import Facts
 from pierhead.batch.following.jobs import Counts, Seen
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger

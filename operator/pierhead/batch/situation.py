@@ -12,7 +12,7 @@ from pierhead.aws.access import Access, assumed
 from pierhead.aws.batch import BatchClient, BatchClients
 from pierhead.aws.session import OPERATOR
 from pierhead.batch.alarms import Alarms
-from pierhead.batch.decide import Facts
+from pierhead.batch.deciding.facts import Facts
 from pierhead.batch.following.follow import Follower
 from pierhead.batch.following.jobs import FailedChild, Glimpse, Interrupted, Seen
 from pierhead.batch.following.poller import Followed

@@ -1,4 +1,4 @@
-"""`decide.py` is a function of its arguments: no clock, no randomness, no I/O, no state.
+"""`decide.py` and its parts are functions of their arguments: no clock, no randomness, no I/O, no state.
 
 import-linter holds the imports between our modules; this holds what a module can do without importing ours.
 """
@@ -10,7 +10,8 @@ import pytest
 
 from repository_files import ROOT, shown
 
-DECISIONS = sorted((ROOT / "operator" / "pierhead").glob("*/decide.py"))
+KINDS = ROOT / "operator" / "pierhead"
+DECISIONS = sorted([*KINDS.glob("*/decide.py"), *KINDS.glob("*/deciding/*.py")])
 
 IMPURE_MODULES = frozenset(
     {

@@ -20,7 +20,8 @@ from pierhead.batch.actions import (
     Submit,
     Terminate,
 )
-from pierhead.batch.decide import Facts, decide
+from pierhead.batch.decide import decide
+from pierhead.batch.deciding.facts import Facts
 from pierhead.batch.following.jobs import Counts, Seen
 from pierhead.batch.gate import FAILED, Gate
 from pierhead.batch.ledgers.indexes import IndexSet, Layout

@@ -1,0 +1,1 @@
+"""What a decision about a BatchJob is made from, and its parts. Pure."""
