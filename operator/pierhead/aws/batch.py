@@ -18,6 +18,9 @@ CALLS_PER_SECOND = 20.0
 """Of Batch's 50 SubmitJob calls per second, account and region; the rest is for others."""
 
 DESCRIBE_LIMIT = 100
+FRONT_LIMIT = 100
+"""Jobs of a queue whose order Batch tells."""
+
 _FILTERED_PAGE = 100
 _CHILDREN_PAGE = 1000
 _REASON_LIMIT = 1024
@@ -164,6 +167,12 @@ class BatchClient:
                     entry["jobQueueName"], entry["state"], entry["status"], entry.get("statusReason", "")
                 )
         return None
+
+    async def front_of_queue(self, name: str) -> list[str]:
+        """Ids of the first runnable jobs of a queue, in the order in which they are to start."""
+        answer = await self._call("get_job_queue_snapshot", jobQueue=name)
+        entries = (answer.get("frontOfQueue") or {}).get("jobs") or ()
+        return [str(entry["jobArn"]).rpartition("/")[2] for entry in entries][:FRONT_LIMIT]
 
     async def active_definitions(self, name: str) -> list[Definition]:
         """The active revisions of a job definition, newest first."""

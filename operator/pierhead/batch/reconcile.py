@@ -156,9 +156,9 @@ class BatchJobReconciler:
         return outcome
 
     def _hint(self, event: AwsEvent) -> None:
-        job_id = hinted(event)
-        if job_id is not None:
-            self._shared.follower.hint(job_id)
+        hint = hinted(event)
+        if hint is not None:
+            self._shared.follower.hint(hint.job_id, blocked=hint.blocked)
 
     async def _retire(self, resource: Resource, ended: datetime, outcome: Outcome) -> Outcome:
         """A finished BatchJob: nothing is left to do but to delete it when its time is over."""

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from pierhead.batch import retrying
-from pierhead.batch.following.children import said_to_be_stuck
 from pierhead.batch.following.jobs import Counts, Glimpse, Interrupted, Seen, just_submitted
+from pierhead.batch.following.waiting import said_to_be_stuck, with_advice
 from pierhead.batch.gate import WAITING, Gate
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.intervals import bounded_text
 from pierhead.batch.model.status import (
+    BEYOND,
     INTERVALS_LIMIT,
     MOST_FAILURES_SHOWN,
     BatchJobStatus,
@@ -51,6 +52,8 @@ class View:
     interrupted: Mapping[tuple[int, int], Interrupted] = field(default_factory=dict)
     """What is known of the open shards, by `key_of`."""
     glimpses: Mapping[str, Glimpse] = field(default_factory=dict)
+    position: int | None = None
+    """Place in the queue of the first that waits; `fronts.BEYOND` behind those that Batch tells."""
     gate: Gate = field(default_factory=Gate)
 
 
@@ -85,6 +88,7 @@ def status_of(
             active=open_counts.active,
             waiting=max(0, size - succeeded - failed - open_counts.active),
             states=_states(open_counts),
+            queue_position=view.position,
             start_time=to_text(state.start_time) if state.start_time else None,
             completion_time=to_text(completion) if completion else None,
             completed_indexes=_set_text(completed),
@@ -223,7 +227,15 @@ def _phase(state: State, view: View, *, deleting: bool) -> list[Condition]:
     if view.gate.waiting and not state.open:
         return _working(WAITING, view.gate.waiting)
     succeeded = len(state.ledger.succeeded) + counts_of(state.open, view.seen).succeeded
-    return _working("Running", f"{succeeded} of {state.ledger.size} indexes succeeded")
+    text = f"{succeeded} of {state.ledger.size} indexes succeeded"
+    return _working("Running", f"{text}; {_line(view.position)}" if view.position else text)
+
+
+def _line(position: int) -> str:
+    if position >= BEYOND:
+        return f"more than {BEYOND - 1} jobs are before it in the queue"
+    before = {1: "no job is", 2: "1 job is"}.get(position, f"{position - 1} jobs are")
+    return f"{before} before it in the queue"
 
 
 def _working(reason: str, message: str) -> list[Condition]:
@@ -253,7 +265,7 @@ def _loss(state: State) -> list[Condition]:
 
 
 def _stuck(state: State, view: View, stored: Mapping[str, Any] | None) -> str:
-    """Why something that runs cannot start, in Batch's words; empty when nothing is known to be stuck."""
+    """Why something that runs cannot start, and what to do; empty when nothing is known to be stuck."""
     for shard in state.open:
         seen = view.seen.get(shard.job_id or "")
         if seen is None or not seen.idle:
@@ -264,9 +276,9 @@ def _stuck(state: State, view: View, stored: Mapping[str, Any] | None) -> str:
             reason = view.glimpses.get(shard.job_id or "", Glimpse()).stuck
         if reason is None and stored is not None:
             # After a restart the children have not been asked again yet.
-            reason = str(stored.get("message"))
+            return str(stored.get("message"))
         if reason:
-            return reason
+            return with_advice(reason)
     return ""
 
 

@@ -159,7 +159,8 @@ class Situation:
 
     def followed(self, shard: Shard) -> Followed:
         """The shard as the follower knows it."""
-        return Followed(self.job_name(shard), shard.size, judged=self.spec.failure_policy is not None)
+        judged = self.spec.failure_policy is not None
+        return Followed(self.job_name(shard), shard.size, judged=judged, queue=self.spec.queue)
 
     def follow(self) -> None:
         """Makes the open shards' jobs those that are followed."""
@@ -221,6 +222,7 @@ class Situation:
             failures=tuple(failures),
             interrupted=interrupted,
             glimpses=glimpses,
+            position=self.shared.follower.position(self.resource.key, self.access),
             gate=self.gate,
         )
 

@@ -78,6 +78,22 @@ def test_a_stuck_job_blocks_its_queue_aloud(batch, mailbox):
     assert [arn.rpartition("/")[2] for arn in event["resources"]] == [job_id, "q"]
 
 
+def test_a_job_that_lost_its_host_blocks_no_queue(batch, mailbox):
+    box = mailbox(**{"detail-type": ["Batch Job Queue Blocked"]})
+    batch.control.script(
+        job_name="lost", attempts="1", exit_code=None, status_reason="Host EC2 (instance i-0) terminated."
+    )
+    batch.submit(jobName="lost", retryStrategy={"attempts": 2})
+    batch.advance(5)
+    batch.control.script(
+        job_name="stuck", stays="RUNNABLE", status_reason="CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"
+    )
+    batch.submit(jobName="stuck")
+    batch.advance(5)
+    (event,) = box.take(1)
+    assert event["detail"]["jobName"] == "stuck"
+
+
 def test_events_may_come_twice_out_of_order_and_not_at_all(batch, mailbox):
     box = mailbox()
     batch.control.configure(event_duplicates=1)

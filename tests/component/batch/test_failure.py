@@ -131,7 +131,7 @@ async def test_a_job_that_cannot_start_says_why(lab: Lab):
     array, single = await lab.job(completions=3), await lab.job()
     for name in (array, single):
         obj = await lab.has(name, "Schedulable", "False")
-        assert condition(obj, "Schedulable")["message"] == why
+        assert condition(obj, "Schedulable")["message"].startswith(f"{why}; ")
     lab.batch.clear_scripts()
     lab.batch.release()
     for name in (array, single):
@@ -146,3 +146,18 @@ async def test_a_whole_array_that_cannot_run_fails_all_its_indexes(lab: Lab):
     assert obj["status"]["failed"] == 20
     assert len(obj["status"]["failures"]) == 10
     assert obj["status"]["failures"][0]["reason"].startswith("CannotPullContainerError")
+
+
+async def test_what_waits_for_capacity_says_where_in_the_queue_it_is(lab: Lab):
+    lab.batch.script(stays="RUNNABLE")
+    lab.operator()
+    first = await lab.job()
+    await lab.until(first, lambda obj: obj.get("status", {}).get("states", {}).get("runnable") == 1)
+    second = await lab.job(completions=3)
+    for name, position in ((first, 1), (second, 2)):
+        obj = await lab.until(name, lambda found: found.get("status", {}).get("queuePosition"))
+        assert obj["status"]["queuePosition"] == position
+        assert "before it in the queue" in condition(obj, "Ready")["message"]
+    lab.batch.clear_scripts()
+    lab.batch.release()
+    assert "queuePosition" not in (await lab.has(second, "Complete"))["status"]

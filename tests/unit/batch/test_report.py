@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.batch.following.children import shortened
 from pierhead.batch.following.jobs import Counts, Glimpse, Seen
+from pierhead.batch.following.waiting import shortened, with_advice
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.batch.model.status import MOST_ENDED, MOST_OPEN, BatchJobStatus, Failure, IndexRecord, Shard
@@ -248,7 +248,8 @@ def test_conditions_at_the_end_are_those_of_a_job():
 
 MISCONFIGURED = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - no instance is large enough"
 WAITS = Seen("PENDING", Counts(runnable=10))
-TOLD = [{"type": "Schedulable", "status": "False", "reason": "JobsNotRunnable", "message": MISCONFIGURED}]
+ADVISED = with_advice(MISCONFIGURED)
+TOLD = [{"type": "Schedulable", "status": "False", "reason": "JobsNotRunnable", "message": ADVISED}]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_what_cannot_start_says_why(seen, stuck, stored, told):
     job_id = RUNS.open[0].job_id
     view = View(backoff_limit=0, seen={job_id: seen}, glimpses={job_id: Glimpse(stuck=stuck)})
     found = [entry for entry in conditions_of(RUNS, view, stored) if entry.type == "Schedulable"]
-    assert [entry.message for entry in found] == ([MISCONFIGURED] if told else [])
+    assert [entry.message for entry in found] == ([ADVISED] if told else [])
 
 
 def test_a_single_job_that_cannot_start_says_why():
@@ -275,3 +276,19 @@ def test_a_single_job_that_cannot_start_says_why():
     seen = Seen("RUNNABLE", Counts(runnable=1), reason=MISCONFIGURED)
     view = View(backoff_limit=0, seen={single.open[0].job_id: seen})
     assert types(conditions_of(single, view, []))["Schedulable"] == "False JobsNotRunnable"
+
+
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [
+        (None, "0 of 10 indexes succeeded"),
+        (1, "0 of 10 indexes succeeded; no job is before it in the queue"),
+        (12, "0 of 10 indexes succeeded; 11 jobs are before it in the queue"),
+        (101, "0 of 10 indexes succeeded; more than 100 jobs are before it in the queue"),
+    ],
+)
+def test_where_it_is_in_the_queue_is_told(position, expected):
+    view = View(backoff_limit=0, seen={RUNS.open[0].job_id: WAITS}, position=position)
+    (ready,) = (entry for entry in conditions_of(RUNS, view, []) if entry.type == "Ready")
+    assert ready.message == expected
+    assert rendered(RUNS, view).get("queuePosition") == position

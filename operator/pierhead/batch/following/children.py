@@ -18,13 +18,13 @@ from pierhead.batch.following.jobs import (
     Seen,
     interrupted,
 )
+from pierhead.batch.following.waiting import said_to_be_stuck, shortened
 from pierhead.batch.ledgers.indexes import IndexSet
-from pierhead.batch.model.status import LOG_NAME_LIMIT, MOST_FAILURES_SHOWN, TEXT_LIMIT
+from pierhead.batch.model.status import LOG_NAME_LIMIT, MOST_FAILURES_SHOWN
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
 
 _RUNNABLE = "RUNNABLE"
-_STUCK = ("CAPACITY:", "MISCONFIGURATION:", "ACTION_REQUIRED", "UNDETERMINED")
 _LISTED_A_CALL = 1000
 _DESCRIBED_A_CALL = 100
 
@@ -111,11 +111,6 @@ async def stuck_reason(client: BatchClient, job_id: str) -> str:
     return said_to_be_stuck(children[0].status_reason) if children else ""
 
 
-def said_to_be_stuck(status_reason: str) -> str:
-    """The statusReason of a runnable job if it says why the job cannot start; empty otherwise."""
-    return shortened(status_reason) if status_reason.startswith(_STUCK) else ""
-
-
 async def details_of(
     client: BatchClient,
     job_id: str,
@@ -160,11 +155,6 @@ def _failed_child(place: int, job: Job | None) -> FailedChild:
         log_group=_log_name(job.log_group or DEFAULT_LOG_GROUP) if job.log_stream else None,
         log_stream=_log_name(job.log_stream),
     )
-
-
-def shortened(text: str) -> str:
-    """The text, within the bytes a status has for it."""
-    return text.encode()[:TEXT_LIMIT].decode(errors="ignore")
 
 
 def _log_name(name: str | None) -> str | None:

@@ -5,6 +5,7 @@ array only its end counts: its children tell of themselves tens of thousands of 
 guide, "Batch job events".
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from pierhead.aws.events import AwsEvent
@@ -14,11 +15,24 @@ _ENDS: Final = frozenset({"SUCCEEDED", "FAILED"})
 _BLOCKED: Final = "Batch Job Queue Blocked"
 
 
-def hinted(event: AwsEvent) -> str | None:
-    """The id of the job that an event says something worth knowing of; None for none."""
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A job that is worth a look."""
+
+    job_id: str
+    """Of a child that of its array."""
+    blocked: bool = False
+    """Whether it may hold up its queue."""
+
+
+def hinted(event: AwsEvent) -> Hint | None:
+    """The job that an event says something worth knowing of; None for none."""
     if event.source != SOURCE:
         return None
     job_id, array = event.detail.get("jobId"), event.detail.get("arrayProperties")
+    if not isinstance(job_id, str):
+        return None
+    if event.detail_type == _BLOCKED:
+        return Hint(job_id.partition(":")[0], blocked=True)
     child = isinstance(array, dict) and "index" in array
-    worth = event.detail.get("status") in _ENDS or event.detail_type == _BLOCKED
-    return job_id if isinstance(job_id, str) and worth and not child else None
+    return Hint(job_id) if event.detail.get("status") in _ENDS and not child else None

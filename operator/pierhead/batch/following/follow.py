@@ -73,10 +73,15 @@ class Follower:
         if access is not None:
             self.follow(key, access, {})
 
-    def hint(self, job_id: str) -> None:
-        """Something may have happened to a job, wherever it is."""
+    def hint(self, job_id: str, *, blocked: bool = False) -> None:
+        """Something may have happened to a job, wherever it is; with `blocked` it may hold up its queue."""
         for running in self._running.values():
-            running.poller.hint(job_id)
+            running.poller.hint(job_id, blocked=blocked)
+
+    def position(self, key: ObjectKey, access: Access) -> int | None:
+        """Place in its queue of the first of a BatchJob's jobs that waits, where it is known."""
+        running = self._running.get(access)
+        return running.poller.position(key) if running else None
 
     def seen(self, key: ObjectKey, access: Access) -> Mapping[str, Seen]:
         """A BatchJob's jobs as they were last seen, by id."""

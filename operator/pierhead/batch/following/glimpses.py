@@ -51,6 +51,12 @@ class Glimpses:
         self.found.pop(array, None)
         self._past.pop(array, None)
 
+    def suspect(self, array_id: str) -> None:
+        """At the next look the array is asked why nothing of it starts, if so it is."""
+        for (_, job_id), past in self._past.items():
+            if job_id == array_id:
+                past.idle_polls = _STUCK_AFTER - 1
+
     async def refresh(
         self, arrays: Mapping[Reference, Seen], every: Collection[Reference] = ()
     ) -> list[Reference]:

@@ -14,6 +14,7 @@ from random import Random
 import structlog
 
 from pierhead.aws.batch import BatchClient, Job, chunks
+from pierhead.batch.following.fronts import Fronts, Waiter
 from pierhead.batch.following.glimpses import Glimpses, Reference
 from pierhead.batch.following.jobs import Counts, Glimpse, Seen, just_submitted
 from pierhead.engine.failures import described
@@ -42,6 +43,8 @@ class Followed:
     size: int
     judged: bool = False
     """Whether it matters why each of its children failed."""
+    queue: str = ""
+    """The queue it is in."""
 
 
 class Poller:
@@ -65,6 +68,7 @@ class Poller:
         self._jobs: dict[ObjectKey, dict[str, Followed]] = {}
         self._seen: dict[Reference, Seen] = {}
         self._glimpses = Glimpses(client)
+        self._fronts = Fronts(client)
         self._hinted: set[str] = set()
         self._urgent = asyncio.Event()
         self._failures = 0
@@ -87,6 +91,11 @@ class Poller:
         found = ((job_id, self._glimpses.found.get((key, job_id))) for job_id in self._jobs.get(key, ()))
         return {job_id: glimpse for job_id, glimpse in found if glimpse is not None}
 
+    def position(self, key: ObjectKey) -> int | None:
+        """Place in their queues of the first of the key's jobs that waits; None where it is not known."""
+        known = (self._fronts.found.get((key, job_id)) for job_id in self._jobs.get(key, ()))
+        return min((position for position in known if position is not None), default=None)
+
     def replace(self, key: ObjectKey, jobs: Mapping[str, Followed]) -> None:
         """Makes these, by job id, the jobs of this key."""
         for job_id in self._jobs.pop(key, {}).keys() - jobs.keys():
@@ -103,11 +112,17 @@ class Poller:
             self._jobs.setdefault(key, {})[job_id] = job
             self._seen[key, job_id] = just_submitted(job.size)
 
-    def hint(self, job_id: str) -> None:
-        """Something may have happened to a job: if it is one of these it is looked at soon."""
-        if any(job_id in jobs for jobs in self._jobs.values()):
-            self._hinted.add(job_id)
-            self._urgent.set()
+    def hint(self, job_id: str, *, blocked: bool = False) -> None:
+        """Something may have happened to a job: if it is one of these it is looked at soon.
+
+        With `blocked` it may hold up its queue, and an array's children are asked why.
+        """
+        if not any(job_id in jobs for jobs in self._jobs.values()):
+            return
+        if blocked:
+            self._glimpses.suspect(job_id)
+        self._hinted.add(job_id)
+        self._urgent.set()
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -193,6 +208,14 @@ class Poller:
         every = {(key, job_id) for key, job_id in arrays if self._jobs[key][job_id].judged}
         try:
             for key, _ in await self._glimpses.refresh(arrays, every):
+                self._wake(key)
+            waiters = {
+                (key, job_id): Waiter(job.queue, self._seen[key, job_id])
+                for key, jobs in self._jobs.items()
+                for job_id, job in jobs.items()
+                if job.queue and (key, job_id) in self._seen
+            }
+            for key, _ in await self._fronts.refresh(waiters):
                 self._wake(key)
         except Exception as error:  # noqa: BLE001 (the loop outlives any bug, and shows it)
             _log.error("a look at children of Batch jobs hit a bug in pierhead", **described(error))

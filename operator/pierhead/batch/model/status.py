@@ -26,6 +26,9 @@ LOG_NAME_LIMIT = 256
 INLINE_LIMIT = 4_096
 REQUEST_LIMIT = 64
 
+BEYOND = 101
+"""The place in a queue of a job that all those are before whose order Batch tells."""
+
 Count = Annotated[int, Field(ge=0)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LIMIT)]
 LogName = Annotated[str, StringConstraints(max_length=LOG_NAME_LIMIT)]
@@ -184,6 +187,10 @@ class BatchJobStatus(Status):
 
     states: States = Field(default_factory=States)
     """The active ones by Batch's states."""
+
+    queue_position: Count | None = None
+    """Place in the queue of the first of its jobs that waits for capacity, from 1, while no index of that job
+    runs; 101 behind the first hundred, further than Batch tells. It is looked at every few minutes."""
 
     start_time: Timestamp | None = None
     """When work began, or was last resumed."""

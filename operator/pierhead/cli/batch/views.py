@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from pierhead.batch.model.status import BEYOND
 from pierhead.cli.conditions import condition, is_current
 from pierhead.engine.resource import Object
 
@@ -111,6 +112,7 @@ def details(obj: Object, now: datetime) -> dict[str, Any]:
         "completedIndexes": status.get("completedIndexes"),
         "failedIndexes": status.get("failedIndexes"),
         "lost": int(status.get("lost") or 0),
+        "queuePosition": status.get("queuePosition"),
         "interruptions": dict(status.get("interruptions") or {"indexes": 0, "attempts": 0}),
         "managedBy": spec.get("managedBy"),
         "conditions": [
@@ -129,5 +131,8 @@ def waits_for(obj: Mapping[str, Any]) -> str | None:
         return str(schedulable.get("message") or schedulable.get("reason"))
     runnable = int((status_of(obj).get("states") or {}).get("runnable") or 0)
     if runnable and not is_finished(obj):
-        return f"{runnable} wait for capacity of the queue"
+        position = status_of(obj).get("queuePosition")
+        behind = f"behind {BEYOND - 1} others"
+        line = f", {behind if position >= BEYOND else f'the first as number {position}'}" if position else ""
+        return f"{runnable} wait for capacity of the queue{line}"
     return None

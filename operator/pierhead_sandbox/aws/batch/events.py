@@ -64,7 +64,7 @@ class Publisher:
             return
         status = job.parent_status if index is None else job.children.status(index)
         kinds = [_STATE_CHANGE]
-        if status == Status.RUNNABLE and index is not None and job.children.status_reason(index):
+        if status == Status.RUNNABLE and index is not None and _blocks(job.children.status_reason(index)):
             kinds.append(_BLOCKED)
         # A detail is dear, and of a large array's children mostly nobody wants to hear.
         kinds = [kind for kind in kinds if self._heard(job, index, status, kind)]
@@ -120,3 +120,8 @@ class Publisher:
                     self._bus.put(item[1])
             if last is None:
                 return
+
+
+def _blocks(status_reason: str) -> bool:
+    """Whether a runnable job cannot start; one that lost its host has a reason too, and waits for another."""
+    return status_reason.startswith(("CAPACITY:", "MISCONFIGURATION:", "ACTION_REQUIRED", "UNDETERMINED"))

@@ -100,6 +100,22 @@ async def test_what_waits_for_capacity_is_asked_why_after_a_while_and_seldom_aga
     assert glimpses.found[KEY, "a"].stuck is None
 
 
+async def test_an_array_that_an_event_suspects_is_asked_why_at_the_next_look():
+    arrays = Arrays()
+    why = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
+    arrays.children_of["a", "RUNNABLE"] = [Child(0, why, stopped=False)]
+    glimpses = Glimpses(arrays)
+    idle = {(KEY, "a"): Seen("PENDING", Counts(runnable=5))}
+    await glimpses.refresh(idle)
+    glimpses.suspect("a")
+    await glimpses.refresh(idle)
+    assert (glimpses.found[KEY, "a"].stuck, arrays.calls) == (why, 1)
+    glimpses.suspect("a")
+    runs = {(KEY, "a"): Seen("PENDING", Counts(runnable=4, running=1))}
+    await glimpses.refresh(runs)
+    assert glimpses.found[KEY, "a"].stuck is None
+
+
 async def test_a_look_that_fails_is_no_trouble_and_is_made_up_for():
     arrays = Arrays()
     glimpses = Glimpses(arrays)
