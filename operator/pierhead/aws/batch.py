@@ -122,9 +122,9 @@ class BatchClient:
         answer = await self._call("submit_job", client=self._once, **request)
         return str(answer["jobId"])
 
-    async def describe_jobs(self, ids: Sequence[str]) -> dict[str, Job]:
-        """The jobs Batch knows among these, by id; at most 100 ids."""
-        answer = await self._call("describe_jobs", jobs=list(ids))
+    async def describe_jobs(self, ids: Sequence[str], *, ahead: bool = False) -> dict[str, Job]:
+        """The jobs Batch knows among these, by id; at most 100 ids. It may go ahead of calls that wait."""
+        answer = await self._call("describe_jobs", ahead=ahead, jobs=list(ids))
         return {job.id: job for job in map(_job, answer["jobs"])}
 
     async def jobs_named(self, queue: str, pattern: str) -> list[ListedJob]:
@@ -213,9 +213,9 @@ class BatchClient:
             token = {"nextToken": answer["nextToken"]}
 
     async def _call(
-        self, operation: str, *, client: AwsClient | None = None, **parameters: Any
+        self, operation: str, *, client: AwsClient | None = None, ahead: bool = False, **parameters: Any
     ) -> dict[str, Any]:
-        await self._bucket.take()
+        await (self._bucket.take_ahead() if ahead else self._bucket.take())
         try:
             answer: dict[str, Any] = await (client or self._client).call(operation, **parameters)
         except Throttling as error:

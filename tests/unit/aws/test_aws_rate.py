@@ -23,21 +23,65 @@ async def test_a_burst_is_free_and_the_rest_waits_its_turn() -> None:
     assert times == [0, 0, 0, 0, 0, 0.1, 0.2, 0.3]
 
 
-@given(st.lists(st.floats(0, 2), max_size=30), st.integers(1, 20), st.integers(1, 10))
-def test_no_stretch_of_time_sees_more_than_burst_and_rate(pauses: list[float], rate: int, burst: int) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 0.5), st.booleans()), max_size=30), st.integers(1, 20), st.integers(1, 10)
+)
+def test_no_stretch_of_time_sees_more_than_burst_and_rate(
+    takes: list[tuple[float, bool]], rate: int, burst: int
+) -> None:
     @virtual_time
     async def run() -> None:
         bucket = TokenBucket(rate, burst, clock=now)
         taken: list[float] = []
-        for pause in pauses:
-            await asyncio.sleep(pause)
-            await bucket.take()
+
+        async def one(*, ahead: bool) -> None:
+            await (bucket.take_ahead() if ahead else bucket.take())
             taken.append(now())
+
+        async with asyncio.TaskGroup() as group:
+            for pause, ahead in takes:
+                await asyncio.sleep(pause)
+                group.create_task(one(ahead=ahead))
         for first, start in enumerate(taken):
             for last in range(first, len(taken)):
                 assert last - first + 1 <= burst + rate * (taken[last] - start) + 1e-6
 
     run()
+
+
+@virtual_time
+async def test_who_goes_ahead_waits_for_the_next_token_only() -> None:
+    bucket = TokenBucket(10, 1, clock=now)
+    times: list[tuple[str, float]] = []
+
+    async def one(who: str) -> None:
+        await (bucket.take_ahead() if who == "ahead" else bucket.take())
+        times.append((who, round(now(), 3)))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(one("in line"))
+        await asyncio.sleep(0.05)
+        group.create_task(one("ahead"))
+        group.create_task(one("ahead"))
+
+    assert times == [
+        ("in line", 0),
+        ("ahead", 0.1),
+        ("ahead", 0.2),
+        ("in line", 0.3),
+        ("in line", 0.4),
+        ("in line", 0.5),
+    ]
+
+
+@virtual_time
+async def test_nobody_goes_ahead_while_the_bucket_is_held() -> None:
+    bucket = TokenBucket(10, 5, clock=now)
+    bucket.hold(3)
+    await bucket.take_ahead()
+
+    assert round(now(), 3) == 3.1
 
 
 @virtual_time

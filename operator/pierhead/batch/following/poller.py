@@ -23,7 +23,7 @@ from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import ObjectKey
 from pierhead.engine.tasks import ended
 
-URGENT_SECONDS = 0.1
+URGENT_SECONDS = 0.25
 """How long a first look, or one that an event asks for, waits for others that are due with it."""
 
 _SLOWEST = 8
@@ -184,7 +184,8 @@ class Poller:
         moved: dict[ObjectKey, None] = {}
         answer: dict[str, Job] = {}
         for ids in chunks(dict.fromkeys(job_id for _, job_id in references)):
-            answer |= await self._client.describe_jobs(ids)
+            # One call tells of a hundred jobs: it is not to wait for three hundred submissions.
+            answer |= await self._client.describe_jobs(ids, ahead=True)
         now = self._now()
         for key, job_id in references:
             followed = self._jobs.get(key, {}).get(job_id)

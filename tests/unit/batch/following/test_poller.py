@@ -42,7 +42,8 @@ class Batch:
         self.listed = asyncio.Event()
         self.listed.set()
 
-    async def describe_jobs(self, ids):
+    async def describe_jobs(self, ids, *, ahead):
+        assert ahead, "a look waits for submissions"
         async with self.looked:
             for job_id in ids:
                 self.described[job_id] = self.described.get(job_id, 0) + 1
