@@ -17,6 +17,9 @@ from pierhead.aws.session import OPERATOR, AwsClient, AwsIdentity, AwsSessions
 CALLS_PER_SECOND = 20.0
 """Of Batch's 50 SubmitJob calls per second, account and region; the rest is for others."""
 
+_PATIENCE_SECONDS = 1.0
+"""How long a call may wait for its token before who needs it is better sent away."""
+
 DESCRIBE_LIMIT = 100
 FRONT_LIMIT = 100
 """Jobs of a queue whose order Batch tells."""
@@ -113,6 +116,10 @@ class BatchClient:
         self._client = sessions.client("batch", region=region, identity=identity)
         self._once = sessions.client("batch", region=region, identity=identity, retries=False)
         self._bucket = bucket
+
+    def turn(self) -> float:
+        """In how many seconds to come again instead of waiting for calls of others; 0 for now."""
+        return self._bucket.turn(_PATIENCE_SECONDS)
 
     async def submit_job(self, request: Mapping[str, Any]) -> str:
         """Submits and returns the job's id.

@@ -1,7 +1,8 @@
 """How fast pierhead calls AWS.
 
 Invariant: within any stretch of t seconds at most `burst + rate * t` tokens of a bucket are taken, in the
-order they were asked for, but for those that go ahead. AWS's quotas are per account and region, so buckets are keyed by these.
+order they were asked for, but for those that go ahead. AWS's quotas are per account and region, so buckets
+are keyed by these.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ class TokenBucket:
         self._overtaken = 0.0
         """How long those who wait have been made to wait more, ever."""
         self._ahead_until = -math.inf
+        self._last_turn = -math.inf
 
     async def take(self, tokens: int = 1) -> None:
         """Returns when `tokens` are there. A cancelled wait has taken them all the same."""
@@ -56,6 +58,17 @@ class TokenBucket:
         self._spent_until += self._interval
         self._overtaken += self._interval
         await self._sleep(moment - now)
+
+    def turn(self, patience: float) -> float:
+        """In how many seconds to come again instead of waiting; 0 where a token comes within `patience`.
+
+        Each who is sent away has a moment of its own.
+        """
+        now = self._clock()
+        if self._spent_until + self._interval - now <= patience:
+            return 0.0
+        self._last_turn = max(self._last_turn + self._interval, self._spent_until)
+        return self._last_turn - now
 
     def hold(self, seconds: float) -> None:
         """Gives nothing for `seconds`, and no burst after: what a throttled answer asks for."""

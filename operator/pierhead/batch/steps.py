@@ -19,6 +19,7 @@ from pierhead.batch.actions import (
 )
 from pierhead.batch.decide import decide, next_moment
 from pierhead.batch.following.harvest import harvest, lose
+from pierhead.batch.following.jobs import SUCCEEDED
 from pierhead.batch.limits import backoff_limit_per_index
 from pierhead.batch.moves import moved
 from pierhead.batch.report import conditions_of, final_conditions, kept_conditions, with_shards
@@ -50,14 +51,29 @@ async def run(situation: Situation) -> Outcome:
 
 
 async def _until_rest(situation: Situation) -> Outcome:
+    called = False
     for _ in range(_MOST_STEPS):
         action = decide(situation.facts())
         match action:
             case Rest() | Look() | Refused() | Finish() | Release():
                 return await _end(situation, action)
+            case Submit() | Harvest() if not called and _asks_batch(situation, action):
+                # Who waits here has a worker that others need to tell what they know already.
+                pause = situation.client.turn()
+                if pause:
+                    return Outcome(told=False, requeue_after=pause)
+                called = True
+                await _step(situation, action)
             case _:
                 await _step(situation, action)
     raise Transient("no rest was found", reason="TooManySteps")
+
+
+def _asks_batch(situation: Situation, action: Submit | Harvest) -> bool:
+    """Whether it takes calls: of what succeeded nothing is left to ask."""
+    if isinstance(action, Submit):
+        return True
+    return any(situation.seen[shard.job_id or ""].status != SUCCEEDED for shard in action.shards)
 
 
 async def _end(situation: Situation, action: Action) -> Outcome:

@@ -1,5 +1,6 @@
 """With Batch's events the end of a job is noticed at once; they decide nothing."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -57,3 +58,23 @@ async def test_forged_events_end_nothing(lab: Lab):
     sqs.send_message(QueueUrl=url, MessageBody="{no json")
     obj = await lab.until(name, lambda obj: lab.aws.count("batch", "DescribeJobs") > before and obj)
     assert obj["status"]["succeeded"] == 0
+
+
+async def test_an_end_is_told_before_submissions_that_wait_for_their_turn(lab: Lab):
+    url = events_into(lab)
+    lab.batch.script(stays="RUNNING")
+    operator = lab.operator(batch_poll_seconds=3600, batch_events_queue_url=url)
+    first = await lab.job()
+    await lab.until(first, lambda obj: obj.get("status", {}).get("active") == 1)
+    jobs = [entry.job_id for entry in lab.submissions()]
+    await eventually(lambda: running(lab.described(*jobs)[0]))
+    # So many calls are waiting that no submission follows for a minute.
+    bucket = operator.reconciler._shared.clients.get(REGION)._bucket
+    calls = asyncio.create_task(bucket.take(1220))
+    for _ in range(8):
+        await lab.job()
+    lab.batch.clear_scripts()
+    lab.batch.release()
+    await lab.has(first, "Complete")
+    assert len(lab.submissions()) == 1
+    calls.cancel()

@@ -76,6 +76,19 @@ async def test_who_goes_ahead_waits_for_the_next_token_only() -> None:
 
 
 @virtual_time
+async def test_who_would_wait_for_long_is_sent_away_each_until_another_moment() -> None:
+    bucket = TokenBucket(10, 1, clock=now)
+    assert bucket.turn(1) == 0
+    waiting = asyncio.create_task(bucket.take(21))
+    await asyncio.sleep(0)
+
+    assert [round(bucket.turn(1), 3) for _ in range(3)] == [2, 2.1, 2.2]
+    await asyncio.sleep(1.5)
+    assert bucket.turn(1) == 0
+    await waiting
+
+
+@virtual_time
 async def test_nobody_goes_ahead_while_the_bucket_is_held() -> None:
     bucket = TokenBucket(10, 5, clock=now)
     bucket.hold(3)

@@ -16,7 +16,7 @@ import structlog
 from pierhead.aws.batch import BatchClient, Job, chunks
 from pierhead.batch.following.fronts import Fronts, Waiter
 from pierhead.batch.following.glimpses import Glimpses, Reference
-from pierhead.batch.following.jobs import Counts, Glimpse, Seen, just_submitted
+from pierhead.batch.following.jobs import FAILED, Counts, Glimpse, Seen, just_submitted
 from pierhead.engine.failures import described
 from pierhead.engine.outcome import ReconcileError
 from pierhead.engine.reconciler import Wake
@@ -164,10 +164,10 @@ class Poller:
 
     async def _wait(self) -> bool:
         """Until the next look; True when it is one at jobs never seen, or that events tell of."""
-        left = max(0.0, self._due - asyncio.get_running_loop().time())
+        left = self._due - asyncio.get_running_loop().time()
         if self._failures:
             # What has never been seen is no reason to hurry while nothing can be seen.
-            await asyncio.sleep(left)
+            await asyncio.sleep(max(0.0, left))
             self._urgent.clear()
             return False
         try:
@@ -196,8 +196,12 @@ class Poller:
             if seen != before:
                 self._seen[key, job_id] = seen
                 moved[key] = None
-        for key in moved:
+        # What succeeded has only to be told, and does not wait until of others is read why they failed.
+        for key in sorted(moved, key=self._failed_of):
             self._wake(key)
+
+    def _failed_of(self, key: ObjectKey) -> bool:
+        return any(seen.status == FAILED for seen in self.seen(key).values())
 
     async def _glimpse(self) -> None:
         arrays = {

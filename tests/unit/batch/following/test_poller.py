@@ -10,7 +10,7 @@ from pierhead.batch.following.poller import Followed, Poller
 from pierhead.engine.resource import ObjectKey
 
 HASTY, QUIET = ObjectKey("team", "hasty"), ObjectKey("team", "quiet")
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 def job(job_id: str) -> Job:
