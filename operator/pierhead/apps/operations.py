@@ -8,36 +8,32 @@ manifest's objects, with the release's account.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from pierhead.apps.gates.approval import live_digest, plan_status
 from pierhead.apps.gates.plans import described, hooks_told, masks_of
 from pierhead.apps.history.release import Bookkeeping, Release, Status
-from pierhead.apps.history.revisions import Spared
 from pierhead.apps.history.secrets import StoredRevision
 from pierhead.apps.hooks.operations import HookOperations, with_hooks
 from pierhead.apps.hooks.progress import POST_DELETE, PRE_DELETE, TEST, only_tests, ordered
 from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.objects.cluster import ReleaseObjects
-from pierhead.apps.objects.crds import Mode, but_present, separated, to_bring
+from pierhead.apps.objects.crds import but_present
 from pierhead.apps.objects.drift import Difference, joined, lately
-from pierhead.apps.rendering import Rendered, Renderer
+from pierhead.apps.preparing import Preparer
+from pierhead.apps.rendering import Renderer
 from pierhead.apps.subject import Subject
-from pierhead.engine.outcome import Conflict, Invalid
+from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry, difference, union
 from pierhead.kube.plan import Plan
 from pierhead.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
-from pierhead.render.errors import RenderOutOfMemory, RenderTimeout
-from pierhead.render.protocol import Release as TemplateRelease
 
 _DESCRIPTION_LIMIT = 1024
 _MOST_LEFT = 20
-_COSTLY = frozenset({RenderTimeout.default_reason, RenderOutOfMemory.default_reason})
-_SPARED = timedelta(minutes=20)
 _DONE: Mapping[Status, str] = MappingProxyType(
     {
         Status.PENDING_INSTALL: "Install complete",
@@ -64,6 +60,7 @@ class Operations:
         self._objects = objects
         self._hooks = hooks
         self._clock = clock
+        self._preparer = Preparer(renderer, objects, clock)
 
     async def release(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs) -> None:
         """Renders the inputs, dry-runs them, writes the pending revision and applies it, or begins its hooks.
@@ -72,8 +69,8 @@ class Operations:
         """
         before = subject.revisions[-1] if subject.revisions else None
         fresh = before is None or before.revision.removed
-        rendered, first, plan = await self._prepared(subject, spec, inputs)
-        inherited = await self._inherited(subject)
+        rendered, first, plan = await self._preparer.prepared(subject, spec, inputs)
+        inherited = await self._preparer.inherited(subject)
         now = self._clock()
         revision = Release(
             name=subject.release,
@@ -105,8 +102,8 @@ class Operations:
 
         Raises what `release` would raise before its first write.
         """
-        rendered, first, plan = await self._prepared(subject, spec, inputs, explain=True)
-        stale = difference(await self._inherited(subject), plan.entries) if subject.prune else ()
+        rendered, first, plan = await self._preparer.prepared(subject, spec, inputs, explain=True)
+        stale = difference(await self._preparer.inherited(subject), plan.entries) if subject.prune else ()
         doomed = await self._objects.doomed(subject, stale)
         masks = masks_of(inputs.sensitive, inputs.values, await self._secret_values(subject))
         told = await asyncio.to_thread(described, (*first.steps, *plan.steps), doomed, masks)
@@ -132,7 +129,7 @@ class Operations:
             raise Conflict(f"revision {target} is gone")
         wanted = await subject.history.read(stored)
         objects = await but_present(subject.client, await self._renderer.objects_of(wanted))
-        none, plan = await self._planned(subject, objects)
+        none, plan = await self._preparer.planned(subject, objects)
         kept = wanted.bookkeeping
         revision = replace(
             wanted,
@@ -145,7 +142,7 @@ class Operations:
             hooks=only_tests(wanted.hooks) if subject.hooks_disabled else wanted.hooks,
             bookkeeping=Bookkeeping(
                 input_digest=kept.input_digest if kept else f"foreign:{wanted.secret_name}",
-                inventory=_texts(union(await self._inherited(subject), plan.entries)),
+                inventory=_texts(union(await self._preparer.inherited(subject), plan.entries)),
                 rolls_back=target,
                 sensitive=kept.sensitive if kept else True,
                 reconcile_at=subject.reconcile_at if order else "",
@@ -158,9 +155,9 @@ class Operations:
     async def apply(self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None) -> None:
         """Applies the pending revision from its stored manifest: after its hooks, or again."""
         stored = await subject.read_latest()
-        if not await self._bring_crds(subject, spec, inputs, stored):
+        if not await self._preparer.bring_crds(subject, spec, inputs, stored):
             return
-        plan = await self._objects.plan(subject, await self._objects_of(subject, stored))
+        plan = await self._objects.plan(subject, await self._preparer.objects_of(subject, stored))
         await self._apply(subject, plan)
         subject.memory.applied = stored.revision
         # The time it took until everybody took the objects was not theirs to become healthy.
@@ -176,7 +173,9 @@ class Operations:
     ) -> None:
         """Goes on with the newest revision's hooks of an event; of tests, with these."""
         pending = subject.latest.revision.status.pending
-        if pending and not await self._bring_crds(subject, spec, inputs, await subject.read_latest()):
+        if pending and not await self._preparer.bring_crds(
+            subject, spec, inputs, await subject.read_latest()
+        ):
             return
         only = tests if event == TEST else None
         # What is brought back has values of its own, which the inputs know nothing of.
@@ -187,13 +186,15 @@ class Operations:
     async def compare(self, subject: Subject) -> None:
         """Compares the newest revision with the cluster."""
         stored = await subject.read_latest()
-        plan = await self._objects.plan(subject, await self._objects_of(subject, stored), explain=True)
+        plan = await self._objects.plan(
+            subject, await self._preparer.objects_of(subject, stored), explain=True
+        )
         self._tell(subject, await self._objects.compare(subject, plan), at=None)
 
     async def correct(self, subject: Subject) -> None:
         """Applies what differs from the newest revision."""
         stored = await subject.read_latest()
-        found = await self._objects.correct(subject, await self._objects_of(subject, stored))
+        found = await self._objects.correct(subject, await self._preparer.objects_of(subject, stored))
         self._tell(subject, found, at=self._clock())
 
     async def finish(self, subject: Subject, *, on_trial: bool = False) -> None:
@@ -289,7 +290,7 @@ class Operations:
         """
         if not subject.revisions:
             return ()
-        inventory = await self._inherited(subject)
+        inventory = await self._preparer.inherited(subject)
         if subject.latest.revision.status != Status.UNINSTALLING:
             stored = await subject.read_latest()
             going = stored.now(Status.UNINSTALLING, "Deletion in progress", stored.last_deployed)
@@ -332,54 +333,11 @@ class Operations:
         await self._apply(subject, plan, crds)
         subject.memory.crds = subject.memory.applied = revision.revision
 
-    async def _bring_crds(
-        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs | None, stored: Release
-    ) -> bool:
-        """Applies the CRDs of the chart's own folder if nothing proves that it was done; whether it is.
-
-        They are in no manifest, so they are rendered again, which needs the inputs.
-        """
-        kept = stored.bookkeeping
-        if kept is None or not kept.crds or kept.hooks is not None:
-            return True
-        if subject.memory.crds == stored.revision:
-            return True
-        if inputs is None:
-            return False
-        upgrade = stored.status == Status.PENDING_UPGRADE
-        templates = TemplateRelease(stored.name, stored.namespace, stored.revision, is_upgrade=upgrade)
-        rendered = await self._rendered(subject, spec, inputs, templates)
-        crds = await to_bring(subject.client, rendered.crds, _crds_mode(spec))
-        found = await self._objects.plan(subject, (), crds=crds)
-        await self._objects.apply_crds(subject, separated(found, crds)[0])
-        subject.memory.crds = stored.revision
-        return True
-
-    async def _objects_of(self, subject: Subject, stored: Release) -> tuple[Object, ...]:
-        """What a stored revision has to bring about; one that brings back has nothing to say of CRDs."""
-        objects = await self._renderer.objects_of(stored)
-        if stored.bookkeeping is None or stored.bookkeeping.rolls_back is None:
-            return objects
-        return await but_present(subject.client, objects)
-
     async def _give_up_hooks(self, subject: Subject, stored: Release) -> None:
         """Deletes what its policy does not leave of an event that did not end."""
         progress = stored.bookkeeping.hooks if stored.bookkeeping is not None else None
         if progress is not None and not progress.done:
             await self._hooks.clean(subject, stored, progress)
-
-    async def _prepared(
-        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, *, explain: bool = False
-    ) -> tuple[Rendered, Plan, Plan]:
-        """What the inputs render to, the plan for CRDs that come before, and that for the objects."""
-        before = subject.revisions[-1] if subject.revisions else None
-        number = before.revision.revision + 1 if before else 1
-        upgrade = before is not None and not before.revision.removed
-        templates = TemplateRelease(subject.release, subject.key.namespace, number, is_upgrade=upgrade)
-        rendered = await self._rendered(subject, spec, inputs, templates)
-        crds = await to_bring(subject.client, rendered.crds, _crds_mode(spec))
-        first, plan = await self._planned(subject, rendered.objects, crds, explain=explain)
-        return rendered, first, plan
 
     async def _secret_values(self, subject: Subject) -> Mapping[str, Any] | None:
         """The values of the newest revision, if some of them may be secret."""
@@ -390,50 +348,11 @@ class Operations:
             return None
         return (await subject.history.read(subject.latest)).values
 
-    async def _rendered(
-        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, templates: TemplateRelease
-    ) -> Rendered:
-        spared, what = subject.memory.spared, (inputs.digest, subject.reconcile_at)
-        if spared is not None and spared.what == what and self._clock() < spared.until:
-            raise spared.error
-        subject.memory.spared = None
-        try:
-            return await self._renderer.render(spec, inputs, templates, subject.client)
-        except Invalid as error:
-            if error.reason in _COSTLY:
-                subject.memory.spared = Spared(what, self._clock() + _SPARED, error)
-            raise
-
-    async def _planned(
-        self,
-        subject: Subject,
-        objects: Iterable[Object],
-        crds: Sequence[Object] = (),
-        *,
-        explain: bool = False,
-    ) -> tuple[Plan, Plan]:
-        """The plan for CRDs and that for a new revision's objects, none of them another release's."""
-        if subject.revisions and subject.latest.bookkeeping is None:
-            # Somebody else was at work, and not every event of that need have come yet.
-            subject.memory.objects = None
-        found = await self._objects.plan(subject, objects, crds=crds, explain=explain)
-        first, plan = separated(found, crds)
-        await self._objects.refuse_strangers(subject, plan, ours=frozenset(_ours(subject)))
-        return first, plan
-
     async def _apply(self, subject: Subject, plan: Plan, crds: Plan | None = None) -> None:
         before = subject.revisions[-2] if len(subject.revisions) > 1 else None
         if before is not None and before.bookkeeping is None:
             plan = await self._objects.take_over_from_helm(subject, plan)
         await self._objects.apply(subject, plan, crds)
-
-    async def _inherited(self, subject: Subject) -> tuple[Entry, ...]:
-        """The objects a next revision has to answer for, those of somebody else's revision included."""
-        if not subject.revisions or subject.latest.bookkeeping is not None:
-            return subject.inventory
-        stored = await subject.history.read(subject.latest)
-        foreign = await self._objects.plan(subject, await self._renderer.objects_of(stored), dry_run=False)
-        return union(_ours(subject), foreign.entries)
 
     async def _trim(self, subject: Subject) -> None:
         """Forgets revisions beyond the limit, never the deployed one."""
@@ -448,24 +367,10 @@ class Operations:
             subject.memory.remember(kept for kept in subject.revisions if kept.secret_name not in gone)
 
 
-def _ours(subject: Subject) -> list[Entry]:
-    """Objects of any revision that pierhead made."""
-    return [
-        Entry.parse(text)
-        for stored in subject.revisions
-        if stored.bookkeeping is not None
-        for text in stored.bookkeeping.inventory
-    ]
-
-
 def _within(subject: Subject, event: str) -> bool:
     """Whether the newest revision's hooks of this event were begun."""
     held = subject.latest.revision.hooks
     return held is not None and held.within(event) is not None
-
-
-def _crds_mode(spec: AppReleaseSpec) -> Mode:
-    return (spec.helm.crds if spec.helm is not None else None) or "Create"
 
 
 def _left(before: Iterable[Entry], wanted: Iterable[Entry], crds: Iterable[Object]) -> tuple[str, ...]:
