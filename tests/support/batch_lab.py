@@ -12,7 +12,6 @@ from typing import Any
 import boto3
 
 from pierhead.aws.policy import Policy
-from pierhead.aws.session import AwsClient, AwsSessions
 from pierhead.batch.reconcile import BatchJobReconciler
 from pierhead.engine.controller import Controller
 from pierhead.engine.metrics import Metrics
@@ -20,68 +19,18 @@ from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import BATCH_JOBS, CONFIG_MAPS, ResourceType
 from pierhead.kube.store import KindStore
-from pierhead.kube.transport import Answer, Call, Transport
 from pierhead.kube.watch import Watch
 from pierhead.model import FINALIZER
 from pierhead.settings import Settings
 from pierhead_sandbox.aws.batch.settings import Submission
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
+from support.mortal import Life, MortalSessions, MortalTransport
 from support.objects import credentials_of
 
 REGION = "us-east-1"
 CONTAINER = {"image": "example.com/work:1"}
 Object = dict[str, Any]
-
-
-class Crash(BaseException):
-    """The process died here."""
-
-
-class Life:
-    """Whether an operator's process is alive; a dead one sends nothing more."""
-
-    def __init__(self) -> None:
-        self.crashed = asyncio.Event()
-        self.writes: list[str] = []
-        self.dies_at: Callable[[str, str], bool] = lambda _step, _phase: False
-
-    def step(self, what: str, phase: str) -> None:
-        """Before or after a call; `what` is such as `aws submit_job` or `PATCH batchjobs/status`."""
-        if not self.crashed.is_set() and self.dies_at(what, phase):
-            self.crashed.set()
-        if self.crashed.is_set():
-            raise Crash
-
-
-class MortalSessions(AwsSessions):
-    """AWS sessions of a process that can die around a call."""
-
-    life: Life
-
-    async def invoke(self, client: AwsClient, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        self.life.step(f"aws {operation}", "before")
-        answer = await super().invoke(client, operation, parameters)
-        self.life.step(f"aws {operation}", "after")
-        return answer
-
-
-class MortalTransport(Transport):
-    """The API server's client of a process that can die around a write."""
-
-    life: Life
-
-    async def send(self, call: Call) -> Answer:
-        if call.method == "GET":
-            return await super().send(call)
-        parts = call.path.split("/")
-        place = parts[parts.index("namespaces") + 2 :]
-        what = f"{call.method} {'/'.join([place[0], *place[2:]])}"
-        self.life.step(what, "before")
-        self.life.writes.append(what)
-        answer = await super().send(call)
-        self.life.step(what, "after")
-        return answer
 
 
 class Operator:

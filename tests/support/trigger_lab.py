@@ -13,18 +13,18 @@ from typing import Any
 import boto3
 
 from pierhead.aws.policy import Policy
-from pierhead.aws.session import AwsSessions
 from pierhead.engine.controller import Controller
 from pierhead.engine.metrics import Metrics
 from pierhead.kube.client import Client
 from pierhead.kube.resources import BATCH_JOBS, EVENT_TRIGGERS
 from pierhead.kube.store import KindStore
-from pierhead.kube.watch import Watch
+from pierhead.kube.watch import EventType, Watch
 from pierhead.model import FINALIZER
 from pierhead.settings import Settings
 from pierhead.triggers.reconcile import EventTriggerReconciler
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
+from support.mortal import Life, MortalSessions, MortalTransport
 from support.objects import credentials_of
 from support.waiting import eventually
 
@@ -36,10 +36,16 @@ class Operator:
     """One operator's controller of EventTriggers."""
 
     def __init__(self, lab: "TriggerLab", *, grace_seconds: float, clock: Callable[[], datetime]) -> None:
+        self.life = Life()
         settings = Settings(watch_namespaces=(lab.namespace,), aws_region=REGION)
-        self.client = lab.kube_of(f"triggers-{lab.namespace}")
+        transport = MortalTransport(
+            credentials_of(lab.sandbox), connections=16, streams=8, user_agent=f"triggers-{lab.namespace}"
+        )
+        transport.life = self.life
+        self.client = Client(transport)
         metrics = Metrics("test")
-        self._sessions = AwsSessions(settings, count=metrics.observe_aws_call)
+        self._sessions = MortalSessions(settings, count=metrics.observe_aws_call)
+        self._sessions.life = self.life
         self.reconciler = EventTriggerReconciler(
             client=self.client,
             sessions=self._sessions,
@@ -94,11 +100,8 @@ class TriggerLab:
         self._seen: dict[tuple[str, str], Object] = {}
         self._changed = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
-
-    def kube_of(self, agent: str) -> Client:
-        from pierhead.kube.transport import Transport
-
-        return Client(Transport(credentials_of(self.sandbox), connections=16, streams=8, user_agent=agent))
+        self.look: Callable[[EventType, Object], None] = lambda _event_type, _obj: None
+        """Told what the watches tell, before it is seen."""
 
     async def open(self) -> None:
         for resource in (EVENT_TRIGGERS, BATCH_JOBS):
@@ -158,6 +161,13 @@ class TriggerLab:
         target = {"Id": "queue", "Arn": self.arn_of(url)}
         self.bus.put_targets(Rule="ends", EventBusName=name, Targets=[target])
         return name, url
+
+    def dead_letters(self, *, receives: int) -> str:
+        """The URL of a dead-letter queue for what was received so often."""
+        url = str(self.sqs.create_queue(QueueName=f"{self.queue}-dead")["QueueUrl"])
+        policy = {"deadLetterTargetArn": self.arn_of(url), "maxReceiveCount": str(receives)}
+        self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"RedrivePolicy": json.dumps(policy)})
+        return url
 
     async def told(self, url: str, count: int) -> list[Object]:
         """The events in a queue, once there are so many; they stay in it."""
@@ -259,7 +269,8 @@ class TriggerLab:
             self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         )
 
-    def _observe(self, event_type: str, obj: Object) -> None:
+    def _observe(self, event_type: EventType, obj: Object) -> None:
+        self.look(event_type, obj)
         key = obj["kind"], obj["metadata"]["name"]
         if event_type == "DELETED":
             self._seen.pop(key, None)

@@ -2,7 +2,7 @@
 
 Invariant: nothing is started twice: what has a key that is there already has been started; nothing that
 runs, or whose end was not told where it should be, is deleted as history; what an event started is kept
-while the event may be told once more, and what a time of the schedule started until the status tells of it.
+while the event may be told once more, and what a schedule started until the status tells of it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,6 +51,8 @@ class Facts:
     keep_successful: int = 3
     keep_failed: int = 1
     announces: bool = False
+    last_success: datetime | None = None
+    """The latest success that the status tells of."""
     children: tuple[Child, ...] = ()
     due: Due | None = None
     """What the schedule says; None without one."""
@@ -150,6 +152,14 @@ def _events(facts: Facts) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
+def _untold(facts: Facts, child: Child, end: datetime) -> bool:
+    """Whether nothing but the child tells of its time of the schedule, or of its success."""
+    if facts.due is not None and facts.due.at is not None and child.key == facts.scheduled_key:
+        return True
+    # The status tells whole seconds.
+    return child.succeeded and (facts.last_success is None or facts.last_success < end.replace(microsecond=0))
+
+
 def _active(children: Iterable[Child]) -> bool:
     return any(child.active for child in children)
 
@@ -168,8 +178,7 @@ def _history(facts: Facts, spared: set[str]) -> tuple[tuple[Child, ...], datetim
         for end, child in ended[: max(0, len(ended) - keep)]:
             if child.uid in spared:
                 continue
-            if facts.due is not None and facts.due.at is not None and child.key == facts.scheduled_key:
-                # Only it tells that its time was started, until the status does.
+            if _untold(facts, child, end):
                 later.append(facts.now)
             elif facts.now >= end + patience:
                 trimmed.append(child)

@@ -33,7 +33,7 @@ from pierhead.triggers.listening import GRACE_SECONDS, Accepts, Listeners, Place
 from pierhead.triggers.making import Maker
 from pierhead.triggers.metrics import MessageMetrics
 from pierhead.triggers.model import RESOURCE, EventTriggerSpec, EventTriggerStatus
-from pierhead.triggers.report import conditions_of, since, status_of
+from pierhead.triggers.report import conditions_of, last_success, since, status_of
 from pierhead.triggers.starting import Judged, Starter
 
 
@@ -117,7 +117,6 @@ class EventTriggerReconciler:
             stored,
             (known.child for known in self._known(resource).values()),
             scheduled=scheduled,
-            started=self._clock() if outcome.started else None,
             refused=refused,
         )
         wake_at = decision.wake_at
@@ -160,6 +159,7 @@ class EventTriggerReconciler:
             keep_successful=3 if successes is None else successes,
             keep_failed=1 if failures is None else failures,
             announces=spec.on_completion is not None,
+            last_success=last_success(stored),
             children=children,
             due=found,
             scheduled_key=maker.scheduled_name(found.at) if found is not None and found.at else "",

@@ -20,31 +20,31 @@ def status_of(
     children: Iterable[Child],
     *,
     scheduled: datetime | None,
-    started: datetime | None,
     refused: Refused | None,
 ) -> dict[str, Any]:
     """The status's own fields.
 
-    `scheduled` is the time of the schedule that was handled last, `started` when an event started something
-    last; None leaves what is stored.
+    `scheduled` is the time of the schedule that was handled last; None leaves what is stored.
     """
     known = list(children)
     active = sorted((child for child in known if child.active), key=lambda child: (child.created, child.name))
     succeeded = max((child.ended for child in known if child.succeeded and child.ended), default=None)
-    before = stored.last_successful_time
+    started = max((child.created for child in known if child.sent), default=None)
     found = EventTriggerStatus(
         active=[child.name for child in active[:MOST_SHOWN]] or None,
         active_count=len(active),
         last_schedule_time=to_text(scheduled) if scheduled else stored.last_schedule_time,
-        last_event_time=to_text(started) if started else stored.last_event_time,
-        last_successful_time=max(
-            filter(None, (before, to_text(succeeded) if succeeded else None)), default=None
-        ),
+        last_event_time=_latest(stored.last_event_time, started),
+        last_successful_time=_latest(stored.last_successful_time, succeeded),
         last_refused=refused,
     )
     return found.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"conditions", "observed_generation"}
     )
+
+
+def _latest(stored: str | None, moment: datetime | None) -> str | None:
+    return max(filter(None, (stored, to_text(moment) if moment else None)), default=None)
 
 
 def conditions_of(spec: EventTriggerSpec, *, warning: str, refused: Refused | None) -> tuple[Condition, ...]:
@@ -73,6 +73,11 @@ def refusal_of(event_id: str, error: ReconcileError) -> Refused:
 def since(status: EventTriggerStatus, metadata: Mapping[str, Any]) -> datetime:
     """From when on times of the schedule count: the last that was handled, or the object's creation."""
     return datetime.fromisoformat(status.last_schedule_time or metadata["creationTimestamp"])
+
+
+def last_success(status: EventTriggerStatus) -> datetime | None:
+    """The latest success that the status tells of."""
+    return datetime.fromisoformat(status.last_successful_time) if status.last_successful_time else None
 
 
 def to_text(moment: datetime) -> str:

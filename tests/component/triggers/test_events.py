@@ -1,7 +1,5 @@
 """Uploads and events start BatchJobs: each once, and a message goes only after its BatchJob is there."""
 
-import json
-
 from pierhead.kube.resources import BATCH_JOBS
 from support.trigger_lab import TriggerLab
 
@@ -115,9 +113,7 @@ async def test_two_triggers_share_a_queue(lab: TriggerLab):
 
 
 async def test_what_is_no_json_goes_to_the_dead_letter_queue(lab: TriggerLab):
-    dead = lab.sqs.create_queue(QueueName=f"{lab.queue}-dead")["QueueUrl"]
-    policy = {"deadLetterTargetArn": lab.arn_of(dead), "maxReceiveCount": "1"}
-    lab.sqs.set_queue_attributes(QueueUrl=lab.url, Attributes={"RedrivePolicy": json.dumps(policy)})
+    lab.dead_letters(receives=1)
     await lab.trigger(eventPattern={"source": ["team.app"]})
     lab.operator()
     lab.send("{no json")

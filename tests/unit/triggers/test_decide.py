@@ -35,7 +35,7 @@ OLD = 3000.0
 
 
 def facts(**fields) -> Facts:
-    return Facts(now=NOW, scheduled_key="at-noon", **fields)
+    return Facts(**{"now": NOW, "scheduled_key": "at-noon", "last_success": NOW, **fields})
 
 
 SCHEDULES = {
@@ -121,6 +121,16 @@ def test_what_a_time_started_is_kept_until_the_status_tells_of_it():
     decision = decide(facts(children=(ended,), due=DUE, keep_successful=0))
     assert (decision.scheduled, decision.trimmed, decision.wake_at) == ("Done", (), NOW)
     decision = decide(facts(children=(ended,), due=NOT_DUE, keep_successful=0))
+    assert decision.trimmed == (ended,)
+
+
+def test_a_success_is_kept_until_the_status_tells_of_it():
+    ended = child("a", ended=OLD - 0.5)
+    for told in (None, ended.ended - timedelta(seconds=1)):
+        decision = decide(facts(children=(ended,), keep_successful=0, last_success=told))
+        assert (decision.trimmed, decision.wake_at) == ((), NOW)
+    whole = ended.ended.replace(microsecond=0)
+    decision = decide(facts(children=(ended,), keep_successful=0, last_success=whole))
     assert decision.trimmed == (ended,)
 
 

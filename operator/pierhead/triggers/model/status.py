@@ -47,7 +47,7 @@ class EventTriggerStatus(Status):
     """The time of the schedule for which something was started last."""
 
     last_event_time: Timestamp | None = None
-    """When an event started something last."""
+    """When what an event started last was created."""
 
     last_successful_time: Timestamp | None = None
     """When something that was started succeeded last."""
