@@ -5,6 +5,7 @@ ends the reconcile with a deadline, and a watch event or a newer spec begins the
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,6 +69,9 @@ _PASSES = frozenset(
     error.default_reason for error in (QuotaExceeded, ServerError, TooManyRequests, Unauthorized, Unreachable)
 )
 """Reasons of errors that say nothing of what was to be applied."""
+
+_NEW = frozenset({Action.PLAN, Action.INSTALL, Action.UPGRADE})
+"""Actions that the present inputs are rendered for."""
 
 _HANDLED_LIMIT = 256
 """Characters of the forcing annotation that the status repeats."""
@@ -215,9 +219,21 @@ class AppReleaseReconciler:
             if step in done or decision.action in {Action.NOTHING, Action.WAIT}:
                 return self._outcome(resource, subject, inputs, seen, decision, self._pace(spec))
             done.add(step)
+            await self._step(subject, spec, inputs, decision, seen)
+
+    async def _step(
+        self, subject: Subject, spec: AppReleaseSpec, inputs: Inputs, decision: Decision, seen: Observation
+    ) -> None:
+        """Does what was decided; where nothing new can be begun, keeps true what is there."""
+        try:
             if decision.action in {Action.INSTALL, Action.UPGRADE}:
                 await self._with.alarms.check(subject, spec)
             await self._act(subject, spec, inputs, decision, seen)
+        except (Invalid, Denied, Transient, Throttled):
+            if decision.action in _NEW and not subject.half_applied:
+                with suppress(Invalid, Denied):
+                    await self._hold(subject, spec)
+            raise
 
     def _reader(self, subject: Subject, spec: AppReleaseSpec, generation: int) -> InputReader:
         return InputReader(
@@ -248,12 +264,12 @@ class AppReleaseReconciler:
         return inputs.with_images(chosen)
 
     async def _hold(self, subject: Subject, spec: AppReleaseSpec) -> None:
-        """Keeps true what the history has, and ends what it has begun, while the inputs cannot be read."""
+        """Keeps true what the history has, and ends what it has begun, while the inputs cannot be used."""
         await self._observer.recall(subject)
         tried = last_tried(tuple(stored.revision for stored in subject.revisions))
         if tried is None or tried.input_digest is None:
             return
-        done = {Action.NOTHING, Action.WAIT, Action.PLAN, Action.INSTALL, Action.UPGRADE}
+        done = {Action.NOTHING, Action.WAIT, *_NEW}
         while True:
             seen = await self._observer.observe(subject, spec, tried.input_digest)
             decision = decide(seen)

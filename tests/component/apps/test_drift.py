@@ -40,6 +40,27 @@ async def test_a_changed_spec_is_put_back(controller, releases):
     await releases.object(DEPLOYMENTS, "web", lambda obj: obj["spec"]["replicas"] == 1)
 
 
+@pytest.mark.parametrize(
+    ("unusable", "reason"),
+    [
+        ({"source": inline(deployment("Not A Name"))}, "Rejected"),
+        ({"helm": {"path": "nowhere"}}, "PathNotFound"),
+    ],
+    ids=["refused by the API server", "cannot be rendered"],
+)
+async def test_what_is_deployed_is_kept_true_while_a_newer_input_cannot_be_used(
+    controller, releases, unusable, reason
+):
+    spec = {"source": inline(config_map(a="1"))}
+    await releases.apply(spec)
+    await releases.until()
+    await releases.apply(spec | unusable)
+    await releases.until(because(reason))
+    await releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "2"}})
+    await releases.object(CONFIG_MAPS, "one", lambda obj: obj["data"] == {"a": "1"})
+    assert await releases.statuses() == ["deployed"]
+
+
 async def test_a_label_taken_away_is_put_back(controller, releases):
     made = config_map()
     made["metadata"]["labels"] = {"team": "a"}
