@@ -20,7 +20,7 @@ from pierhead.engine.nesting import loads
 from pierhead.engine.outcome import ReconcileError, Throttled, Transient
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.client import PAGE_SIZE, Client
-from pierhead.kube.errors import ApiError, Gone, KindNotServed, Request, from_status
+from pierhead.kube.errors import ApiError, Gone, KindNotServed, Request, Unreachable, from_status
 from pierhead.kube.resources import ResourceType
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -42,6 +42,8 @@ _SLIM = (
 )
 # A stream that lasted this long was no failure, however it ended.
 _SETTLED_SECONDS = 5.0
+# Share of a silence after which it was one, however the clocks of the socket and of this module differ.
+_SILENT = 0.9
 
 _log = structlog.get_logger(__name__)
 
@@ -204,6 +206,10 @@ class Watch:
                     self.heard_at = self._clock()
                     for line in lines.feed(chunk):
                         self._take(loads(line))
+        except Unreachable:
+            if self._clock() - max(opened, self.heard_at or opened) < self._pace.silence * _SILENT:
+                raise
+            # A kind at rest, where the API server sends no bookmark: if it is gone, the next request tells.
         finally:
             if self.heard_at == heard and self._clock() - opened >= self._pace.silence:
                 # Not even a bookmark: so a version looks that is still to come, as after a restored backup.

@@ -6,6 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from structlog.testing import capture_logs
 
 from pierhead.engine.outcome import Transient
 from pierhead.engine.resource import ObjectKey
@@ -249,6 +250,15 @@ async def test_a_version_from_the_future_is_found_out_by_its_silence(kube, names
     await told.until(lambda: told.names() == ["a"])
     asked = {request.query["resourceVersion"] for request in proxy.requests if request.verb == "watch"}
     assert "999999999999" in asked
+
+
+async def test_a_silence_alone_is_no_failure(namespace, told, watching, proxy):
+    """A kind of which nothing is there has no events, and of some API servers no bookmarks."""
+    with capture_logs() as logs:
+        watch = await watching(pace=Pace(silence=0.3, first_backoff=0.01))
+        await until_watched(proxy, 3)
+    assert watch.error is None
+    assert logs == []
 
 
 async def test_a_cut_before_any_event_needs_no_list(kube, namespace, told, watching, proxy):
