@@ -13,20 +13,18 @@ import boto3
 
 from pierhead.aws.policy import Policy
 from pierhead.batch.reconcile import BatchJobReconciler
-from pierhead.engine.controller import Controller
 from pierhead.engine.metrics import Metrics
 from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import BATCH_JOBS, CONFIG_MAPS, ResourceType
-from pierhead.kube.store import KindStore
-from pierhead.kube.watch import Watch
-from pierhead.model import FINALIZER
+from pierhead.kube.watch import EventType
 from pierhead.settings import Settings
 from pierhead_sandbox.aws.batch.settings import Submission
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
 from support.mortal import Life, MortalSessions, MortalTransport
 from support.objects import credentials_of
+from support.seen import Controlled, Seen
 
 REGION = "us-east-1"
 CONTAINER = {"image": "example.com/work:1"}
@@ -55,17 +53,10 @@ class Operator:
             metrics=metrics,
         )
         self.metrics = metrics
-        self.controller = Controller(
-            self.reconciler,
-            KindStore(self._client, BATCH_JOBS, [lab.namespace]),
-            workers=4,
-            resync_seconds=1200,
-            finalizer=FINALIZER,
-            events=self,
-            metrics=metrics,
+        self._controlled = Controlled(
+            self.reconciler, self._client, BATCH_JOBS, lab.namespace, events=self, metrics=metrics
         )
-        watch = Watch(self._client, BATCH_JOBS, self.controller.observe, namespace=lab.namespace)
-        self._tasks = [asyncio.create_task(self.controller.run()), asyncio.create_task(watch.run())]
+        self.controller = self._controlled.controller
 
     async def emit(self, _obj: Object, event_type: str, reason: str, message: str) -> None:
         self.events.append((event_type, reason, message))
@@ -77,9 +68,7 @@ class Operator:
         await self.stop()
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._controlled.stop()
         await self._sessions.close()
         await self._client.close()
 
@@ -96,24 +85,19 @@ class Lab:
         self.boto = boto3.client("batch", region_name=REGION)
         self.queue = f"{namespace}-queue"
         self._operators: list[Operator] = []
-        self._seen: dict[str, Object] = {}
         self.history: list[Object] = []
         """Every version of every BatchJob that the watch told."""
-        self._changed = asyncio.Event()
+        self._seen = Seen(self._keep)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator["Lab"]:
         self.batch.create_queue(self.queue, region=REGION)
-        watch = Watch(self.kube, BATCH_JOBS, self._observe, namespace=self.namespace)
-        task = asyncio.create_task(watch.run())
-        await watch.ready()
-        try:
-            yield self
-        finally:
-            for operator in self._operators:
-                await operator.stop()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        async with self._seen.watching(self.kube, self.namespace, BATCH_JOBS):
+            try:
+                yield self
+            finally:
+                for operator in self._operators:
+                    await operator.stop()
 
     def operator(self, *, dies_at: Callable[[str, str], bool] | None = None, **settings: Any) -> Operator:
         """A running operator that polls five times a second; `dies_at` is given each call and its phase."""
@@ -160,16 +144,16 @@ class Lab:
 
     async def until(self, name: str, condition: Callable[[Object], Any], within: float = 45) -> Object:
         """The BatchJob once the condition holds of it."""
+
+        def holds() -> Object | None:
+            obj = self._seen.get(BATCH_JOBS, name)
+            return obj if obj is not None and condition(obj) else None
+
         try:
-            async with asyncio.timeout(within):
-                while True:
-                    self._changed.clear()
-                    obj = self._seen.get(name)
-                    if obj is not None and condition(obj):
-                        return obj
-                    await self._changed.wait()
+            found: Object = await self._seen.until(holds, within)
         except TimeoutError:
-            raise AssertionError(f"after {within} s: {self._seen.get(name)}") from None
+            raise AssertionError(f"after {within} s: {self._seen.get(BATCH_JOBS, name)}") from None
+        return found
 
     async def has(
         self, name: str, wanted: str, status: str = "True", *, reason: str = "", within: float = 45
@@ -184,10 +168,7 @@ class Lab:
 
     async def gone(self, name: str, within: float = 45) -> None:
         """Returns once there is no such BatchJob."""
-        async with asyncio.timeout(within):
-            while name in self._seen:
-                self._changed.clear()
-                await self._changed.wait()
+        await self._seen.until(lambda: self._seen.get(BATCH_JOBS, name) is None, within)
 
     async def is_gone(self, resource: ResourceType, name: str) -> bool:
         try:
@@ -214,13 +195,9 @@ class Lab:
         name = obj["status"]["indexRecord"]["configMap"]
         return await self.kube.get(CONFIG_MAPS, name, self.namespace)
 
-    def _observe(self, event_type: str, obj: Object) -> None:
-        if event_type == "DELETED":
-            self._seen.pop(obj["metadata"]["name"], None)
-        else:
-            self._seen[obj["metadata"]["name"]] = obj
+    def _keep(self, event_type: EventType, obj: Object) -> None:
+        if event_type != "DELETED":
             self.history.append(obj)
-        self._changed.set()
 
 
 def condition(obj: Object, condition_type: str) -> Object | None:

@@ -22,17 +22,15 @@ from pierhead.engine.metrics import Metrics
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.client import Client
 from pierhead.kube.resources import DEPLOYMENTS, EVENTS, SECRETS, SYNCED_SECRETS, ResourceType
-from pierhead.kube.store import KindStore
 from pierhead.kube.tokens import service_account_token
 from pierhead.kube.transport import Answer, Call, Transport
-from pierhead.kube.watch import Watch
-from pierhead.model import FINALIZER
 from pierhead.secrets.reconcile import SyncedSecretReconciler
 from pierhead.settings import Settings
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
 from support.canary import marked, unmarked
 from support.objects import credentials_of
+from support.seen import Controlled, Seen
 
 REGION = "us-east-1"
 Object = dict[str, Any]
@@ -47,10 +45,9 @@ class Operator:
     """One operator's controller of SyncedSecrets, running."""
 
     client: Client
-    controller: Controller
+    controlled: Controlled
     sessions: AwsSessions
     metrics: Metrics
-    tasks: list[asyncio.Task[None]]
     events: "RecordedEvents"
     user_agent: str
     writes: list[Call]
@@ -58,10 +55,12 @@ class Operator:
     """Which write is the last, counted from 0, and whether it dies `before` or `after` it."""
     crashed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def controller(self) -> Controller:
+        return self.controlled.controller
+
     async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.controlled.stop()
         await self.sessions.close()
         await self.client.close()
 
@@ -87,24 +86,16 @@ class Lab:
         self.boto = boto3.client("secretsmanager", region_name=REGION)
         self.ssm = boto3.client("ssm", region_name=REGION)
         self.operators: list[Operator] = []
-        self._seen: dict[tuple[str, str], Object] = {}
-        self._changed = asyncio.Condition()
-        self._watches: list[asyncio.Task[None]] = []
+        self._seen = Seen()
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator["Lab"]:
-        for resource in (SYNCED_SECRETS, SECRETS, DEPLOYMENTS):
-            watch = Watch(self.kube, resource, self._observe, namespace=self.namespace)
-            self._watches.append(asyncio.create_task(watch.run()))
-            await watch.ready()
-        try:
-            yield self
-        finally:
-            for operator in self.operators:
-                await operator.stop()
-            for task in self._watches:
-                task.cancel()
-            await asyncio.gather(*self._watches, return_exceptions=True)
+        async with self._seen.watching(self.kube, self.namespace, SYNCED_SECRETS, SECRETS, DEPLOYMENTS):
+            try:
+                yield self
+            finally:
+                for operator in self.operators:
+                    await operator.stop()
 
     async def operator(self, *, crash_at: tuple[int, str] | None = None, **settings: Any) -> Operator:
         """A running operator."""
@@ -133,19 +124,11 @@ class Lab:
             metrics=metrics,
         )
         events = RecordedEvents()
-        controller = Controller(
-            reconciler,
-            KindStore(client, SYNCED_SECRETS, [self.namespace]),
-            workers=8,
-            resync_seconds=1200,
-            finalizer=FINALIZER,
-            events=events,
-            metrics=metrics,
+        controlled = Controlled(
+            reconciler, client, SYNCED_SECRETS, self.namespace, events=events, metrics=metrics, workers=8
         )
-        operator = Operator(client, controller, sessions, metrics, [], events, agent, [], crash_at)
+        operator = Operator(client, controlled, sessions, metrics, events, agent, [], crash_at)
         transport.on_write = operator.on_write
-        watch = Watch(client, SYNCED_SECRETS, controller.observe, namespace=self.namespace)
-        operator.tasks = [asyncio.create_task(controller.run()), asyncio.create_task(watch.run())]
         self.operators.append(operator)
         return operator
 
@@ -162,9 +145,7 @@ class Lab:
 
     def keys_seen(self) -> set[str]:
         """Keys of the Secrets that are there now."""
-        return {
-            key for (kind, _), obj in self._seen.items() if kind == "Secret" for key in obj.get("data") or {}
-        }
+        return {key for obj in self._seen.of(SECRETS) for key in obj.get("data") or {}}
 
     # What a person does.
 
@@ -249,20 +230,11 @@ class Lab:
         self, resource: ResourceType, name: str, condition: Callable[[Object | None], Any], within: float = 45
     ) -> Any:
         """The condition's first true answer; it is given the object, None while there is none."""
-        answer: Any = None
-
-        def holds() -> bool:
-            nonlocal answer
-            answer = condition(self._seen.get((resource.kind, name)))
-            return bool(answer)
-
         try:
-            async with asyncio.timeout(within), self._changed:
-                await self._changed.wait_for(holds)
+            return await self._seen.until(lambda: condition(self.now(resource, name)), within)
         except TimeoutError:
-            seen = self._seen.get((resource.kind, name))
+            seen = self.now(resource, name)
             raise AssertionError(f"{resource.kind} {name} after {within} s: {seen}") from None
-        return answer
 
     async def ready(
         self, name: str, status: str = "True", *, reason: str | None = None, within: float = 45
@@ -295,7 +267,7 @@ class Lab:
 
     def now(self, resource: ResourceType, name: str) -> Object | None:
         """What was last seen of an object."""
-        return self._seen.get((resource.kind, name))
+        return self._seen.get(resource, name)
 
     def reads(self) -> dict[str, int]:
         """Calls to Secrets Manager that read."""
@@ -315,19 +287,6 @@ class Lab:
     def writes(self, operator: Operator) -> list[str]:
         """What an operator wrote, as `METHOD resource[/subresource]`."""
         return [shown(call) for call in operator.writes]
-
-    def _observe(self, event_type: str, obj: Object) -> None:
-        key = obj["kind"], obj["metadata"]["name"]
-        if event_type == "DELETED":
-            self._seen.pop(key, None)
-        else:
-            self._seen[key] = obj
-        task = asyncio.get_running_loop().create_task(self._tell())
-        self._watches.append(task)
-
-    async def _tell(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
 
 
 class ObservedTransport(Transport):

@@ -7,25 +7,24 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 
 from pierhead.aws.policy import Policy
-from pierhead.engine.controller import Controller
 from pierhead.engine.metrics import Metrics
 from pierhead.kube.client import Client
 from pierhead.kube.resources import BATCH_JOBS, EVENT_TRIGGERS
-from pierhead.kube.store import KindStore
-from pierhead.kube.watch import EventType, Watch
-from pierhead.model import FINALIZER
+from pierhead.kube.watch import EventType
 from pierhead.settings import Settings
 from pierhead.triggers.reconcile import EventTriggerReconciler
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
 from support.mortal import Life, MortalSessions, MortalTransport
 from support.objects import credentials_of
+from support.seen import Controlled, Seen
 from support.waiting import eventually
 
 REGION = "us-east-1"
@@ -55,25 +54,15 @@ class Operator:
             clock=clock,
             grace_seconds=grace_seconds,
         )
-        controller = Controller(
-            self.reconciler,
-            KindStore(self.client, EVENT_TRIGGERS, [lab.namespace]),
-            workers=4,
-            resync_seconds=1200,
-            finalizer=FINALIZER,
-            events=self,
-            metrics=metrics,
+        self._controlled = Controlled(
+            self.reconciler, self.client, EVENT_TRIGGERS, lab.namespace, events=self, metrics=metrics
         )
-        watch = Watch(self.client, EVENT_TRIGGERS, controller.observe, namespace=lab.namespace)
-        self._tasks = [asyncio.create_task(controller.run()), asyncio.create_task(watch.run())]
 
     async def emit(self, _obj: Object, _event_type: str, _reason: str, _message: str) -> None:
         """Events are of no interest here."""
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._controlled.stop()
         await self.reconciler.stop()
         await self._sessions.close()
         # What a poll that goes on in its thread receives would be hidden from the next operator.
@@ -97,24 +86,22 @@ class TriggerLab:
         self.url = self.sqs.create_queue(QueueName=self.queue)["QueueUrl"]
         self.arn = self.arn_of(self.url)
         self._operators: list[Operator] = []
-        self._seen: dict[tuple[str, str], Object] = {}
-        self._changed = asyncio.Event()
-        self._watches: list[asyncio.Task[None]] = []
+        self._seen = Seen(self._told)
+        self._watching = AsyncExitStack()
         self.look: Callable[[EventType, Object], None] = lambda _event_type, _obj: None
         """Told what the watches tell, before it is seen."""
 
+    def _told(self, event_type: EventType, obj: Object) -> None:
+        self.look(event_type, obj)
+
     async def open(self) -> None:
-        for resource in (EVENT_TRIGGERS, BATCH_JOBS):
-            watch = Watch(self.kube, resource, self._observe, namespace=self.namespace)
-            self._watches.append(asyncio.create_task(watch.run()))
-            await watch.ready()
+        watching = self._seen.watching(self.kube, self.namespace, EVENT_TRIGGERS, BATCH_JOBS)
+        await self._watching.enter_async_context(watching)
 
     async def close(self) -> None:
         for operator in self._operators:
             await operator.stop()
-        for task in self._watches:
-            task.cancel()
-        await asyncio.gather(*self._watches, return_exceptions=True)
+        await self._watching.aclose()
 
     def operator(
         self, *, grace_seconds: float = 0.0, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -216,19 +203,18 @@ class TriggerLab:
 
     def jobs(self) -> list[Object]:
         """The BatchJobs, oldest first."""
-        found = [obj for (kind, _), obj in self._seen.items() if kind == BATCH_JOBS.kind]
-        return sorted(found, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
+        return sorted(
+            self._seen.of(BATCH_JOBS),
+            key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]),
+        )
 
     async def until(self, holds: Callable[[], Any], within: float = 45) -> Any:
         """The first true answer, asked whenever something was seen to change."""
         try:
-            async with asyncio.timeout(within):
-                while not (answer := holds()):
-                    self._changed.clear()
-                    await self._changed.wait()
-                return answer
+            return await self._seen.until(holds, within)
         except TimeoutError:
-            raise AssertionError(f"after {within} s: {self._seen}") from None
+            seen = [*self._seen.of(EVENT_TRIGGERS), *self.jobs()]
+            raise AssertionError(f"after {within} s: {seen}") from None
 
     async def started(self, count: int) -> list[Object]:
         """So many BatchJobs, once they are there."""
@@ -240,7 +226,7 @@ class TriggerLab:
         """The condition of an EventTrigger, once it says so."""
 
         def holds() -> Object | None:
-            obj = self._seen.get((EVENT_TRIGGERS.kind, name), {})
+            obj = self._seen.get(EVENT_TRIGGERS, name) or {}
             for entry in obj.get("status", {}).get("conditions", []):
                 if (entry["type"], entry["status"]) == (condition_type, status) and reason in {
                     "",
@@ -252,7 +238,7 @@ class TriggerLab:
         return dict(await self.until(holds))
 
     def status(self, name: str = "thumbs") -> Object:
-        return dict(self._seen.get((EVENT_TRIGGERS.kind, name), {}).get("status", {}))
+        return dict((self._seen.get(EVENT_TRIGGERS, name) or {}).get("status", {}))
 
     def waiting(self, url: str = "") -> int:
         """Messages in the queue, hidden ones too."""
@@ -268,12 +254,3 @@ class TriggerLab:
         return str(
             self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         )
-
-    def _observe(self, event_type: EventType, obj: Object) -> None:
-        self.look(event_type, obj)
-        key = obj["kind"], obj["metadata"]["name"]
-        if event_type == "DELETED":
-            self._seen.pop(key, None)
-        else:
-            self._seen[key] = obj
-        self._changed.set()
