@@ -12,9 +12,20 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
 
 
+def anchors(page: Path) -> set[str]:
+    """What links can name in a page: its headings, as GitHub makes anchors of them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ +(.*)$", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower().strip()).replace(" ", "-") for heading in headings}
+
+
 def dead_links(page: Path) -> Iterator[str]:
     for target in LINK.findall(text_of(page)):
-        if not re.match(r"[a-z]+:|#", target) and not (page.parent / target.partition("#")[0]).exists():
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        place = page.parent / path if path else page
+        if not place.exists() or (anchor and place.suffix == ".md" and anchor not in anchors(place)):
             yield target
 
 
