@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import boto3
@@ -17,6 +18,7 @@ from pierhead.engine.metrics import Metrics
 from pierhead.kube.client import Client
 from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import BATCH_JOBS, CONFIG_MAPS, ResourceType
+from pierhead.kube.tokens import service_account_token
 from pierhead.kube.watch import EventType
 from pierhead.settings import Settings
 from pierhead_sandbox.aws.batch.settings import Submission
@@ -43,7 +45,9 @@ class Operator:
         transport.life = self.life
         self._client = Client(transport)
         metrics = Metrics("test")
-        self._sessions = MortalSessions(settings, count=metrics.observe_aws_call)
+        self._sessions = MortalSessions(
+            settings, count=metrics.observe_aws_call, tokens=partial(service_account_token, self._client)
+        )
         self._sessions.life = self.life
         self.reconciler = BatchJobReconciler(
             client=self._client,

@@ -12,14 +12,14 @@ What an AppRelease reads and writes is done as a ServiceAccount of its namespace
   resources: [events]
   verbs: [create]
 {{- /* An empty value is yes where AppReleases are reconciled: impersonation is the greater right. */}}
-{{- if and (or $application $secret $trigger) (ternary $application $tokens.create (kindIs "invalid" $tokens.create)) }}
+{{- if ternary $application $tokens.create (kindIs "invalid" $tokens.create) }}
 - apiGroups: [""]
   resources: [serviceaccounts/token]
   {{- with $tokens.names }}
   resourceNames: {{ toJson . }}
   {{- end }}
   verbs: [create]
-{{- if or $secret $trigger }}
+{{- if or $secret $batch $trigger }}
 - apiGroups: [""]
   resources: [serviceaccounts]
   {{- with $tokens.names }}

@@ -1,7 +1,8 @@
 """As whom, and where, the objects of a namespace use AWS.
 
-Invariants: an access exists only after the policy has allowed its region and its role to the namespace;
-objects of one namespace that say the same have the same identity, and so one session and its answers.
+Invariants: nothing is called by an access before the policy has allowed its region and its role to the
+namespace; objects of one namespace that say the same have the same identity, and so one session and its
+answers.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -50,17 +51,34 @@ class Accesses:
 
         Raises PolicyDenied and Invalid naming the field, and what `role_of` raises.
         """
+        if aws is not None and aws.region is not None:
+            self._policy.check(namespace, "region", aws.region, field="spec.aws.region")
+        if aws is not None and aws.role_arn is not None:
+            self._policy.check(namespace, "role", aws.role_arn, field="spec.aws.roleArn")
+        access = await self.described(aws, namespace, role_of)
+        self.check(aws, namespace, access)
+        return access
+
+    async def described(self, aws: AwsAccess | None, namespace: str, role_of: RoleOf) -> Access:
+        """As `of`, but for the policy: who uses it asks `check` before any call that it has not answered."""
         if aws is None:
             return Access(OPERATOR, self._region)
+        return Access(await self._identity(aws, namespace, role_of), aws.region or self._region)
+
+    def check(self, aws: AwsAccess | None, namespace: str, access: Access) -> None:
+        """Returns when the namespace may use region and role. Raises PolicyDenied naming the field."""
+        if aws is None:
+            return
         if aws.region is not None:
             self._policy.check(namespace, "region", aws.region, field="spec.aws.region")
-        return Access(await self._identity(aws, namespace, role_of), aws.region or self._region)
+        role = access.identity.role_arn
+        if role is not None:
+            field = "spec.aws.roleArn" if aws.role_arn is not None else ACCOUNT_FIELD
+            self._policy.check(namespace, "role", role, field=field)
 
     async def _identity(self, aws: AwsAccess, namespace: str, role_of: RoleOf) -> AwsIdentity:
         account = aws.service_account_name
         if account is None:
-            if aws.role_arn is not None:
-                self._policy.check(namespace, "role", aws.role_arn, field="spec.aws.roleArn")
             return assumed(aws, namespace, cluster=self._cluster)
         if aws.pod_identity:
             # No role is named: whoever may make associations in EKS has allowed this account its own.
@@ -72,10 +90,7 @@ class Accesses:
                     field="spec.aws.podIdentity",
                 )
             return AwsIdentity(service_account=(namespace, account), pod_identity=True)
-        role, at = aws.role_arn, "spec.aws.roleArn"
-        if role is None:
-            role, at = await role_of(account), ACCOUNT_FIELD
-        self._policy.check(namespace, "role", role, field=at)
+        role = aws.role_arn or await role_of(account)
         return AwsIdentity(
             role_arn=role, service_account=(namespace, account), session_name=_session_name(namespace)
         )

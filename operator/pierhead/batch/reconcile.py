@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from pierhead.aws.access import Accesses
 from pierhead.aws.batch import CALLS_PER_SECOND, BatchClients
 from pierhead.aws.events import AwsEvent
 from pierhead.aws.policy import Policy
@@ -20,6 +21,7 @@ from pierhead.batch.alarms import Alarms
 from pierhead.batch.dependencies import Gates
 from pierhead.batch.following.events import hinted
 from pierhead.batch.following.follow import Follower
+from pierhead.batch.identity import Identities
 from pierhead.batch.ledgers.record import IndexRecords
 from pierhead.batch.memory import Memory
 from pierhead.batch.metrics import RunMetrics
@@ -66,12 +68,14 @@ class BatchJobReconciler:
             region=settings.aws_region,
             make_bucket=lambda: TokenBucket(CALLS_PER_SECOND, CALLS_PER_SECOND, clock=monotonic),
         )
-        preparation = Preparation(clients, policy, cluster=settings.cluster_name, clock=monotonic)
+        accesses = Accesses(policy, region=settings.aws_region, cluster=settings.cluster_name)
+        preparation = Preparation(clients, policy, accesses, cluster=settings.cluster_name, clock=monotonic)
         self._client = client
         self._clock = clock
         self._memories: dict[ObjectKey, Memory] = {}
         self._shared = Shared(
             clients=clients,
+            identities=Identities(client, accesses),
             preparation=preparation,
             records=IndexRecords(client),
             follower=Follower(clients, poll_seconds=settings.batch_poll_seconds, now=clock, random=random),

@@ -104,6 +104,7 @@ def status_of(
             retry=state.retry,
             met=list(state.met) or None,
             job_definition=state.job_definition,
+            role=state.role,
             spec_digest=state.spec_digest,
             index_record=record,
         )

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pierhead.aws.access import Access, assumed
+from pierhead.aws.access import Access
 from pierhead.aws.batch import BatchClient, BatchClients
-from pierhead.aws.session import OPERATOR
 from pierhead.batch.alarms import Alarms
 from pierhead.batch.deciding.facts import Facts
 from pierhead.batch.following.follow import Follower
 from pierhead.batch.following.jobs import FailedChild, Glimpse, Interrupted, Seen
 from pierhead.batch.following.poller import Followed
 from pierhead.batch.gate import Gate
+from pierhead.batch.identity import Identities
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
 from pierhead.batch.ledgers.record import IndexRecords
@@ -48,6 +48,7 @@ class Shared:
     """What all BatchJobs have in common."""
 
     clients: BatchClients
+    identities: Identities
     preparation: Preparation
     records: IndexRecords
     follower: Follower
@@ -82,6 +83,7 @@ class Situation:
         state: State,
         memory: Memory,
         shared: Shared,
+        access: Access,
     ) -> None:
         self.resource = resource
         self.spec = spec
@@ -90,7 +92,7 @@ class Situation:
         self.shared = shared
         self.gate = Gate()
         self.names = JobNames.of(resource.key.namespace, resource.key.name, resource.uid)
-        self.access = _access(spec, resource.key.namespace, shared.settings)
+        self.access = access
         self._stored = stored
         form = shared.preparation.form(self.access, state.job_definition)
         self._limits = _limits(spec, form, deleting=resource.deleting)
@@ -122,7 +124,16 @@ class Situation:
             )
         state = replace(state, spec_digest=digest)
         memory.keep_to(state)
-        return cls(resource=resource, spec=spec, stored=stored, state=state, memory=memory, shared=shared)
+        access = await shared.identities.of(resource, spec, stored)
+        return cls(
+            resource=resource,
+            spec=spec,
+            stored=stored,
+            state=state,
+            memory=memory,
+            shared=shared,
+            access=access,
+        )
 
     @property
     def client(self) -> BatchClient:
@@ -303,10 +314,3 @@ def conditions_in(resource: Resource) -> list[Mapping[str, Any]]:
 def _limits(spec: BatchJobSpec, form: Form | None, *, deleting: bool) -> Limits:
     # What is wrong with a spec is of no interest any more when the object goes.
     return Limits() if deleting else limits_of(spec, map_limit=map_limit(spec, form))
-
-
-def _access(spec: BatchJobSpec, namespace: str, settings: Settings) -> Access:
-    aws = spec.aws
-    region = (aws.region if aws else None) or settings.aws_region
-    identity = OPERATOR if aws is None else assumed(aws, namespace, cluster=settings.cluster_name)
-    return Access(identity, region)

@@ -59,6 +59,8 @@ class State:
     met: tuple[int, ...] = ()
     """Numbers of the dependencies that were ready, ascending."""
     job_definition: str | None = None
+    role: str | None = None
+    """The role that a ServiceAccount's annotation named when something was submitted last."""
     spec_digest: str | None = None
 
     @property
@@ -168,6 +170,7 @@ def load(status: BatchJobStatus, conditions: Iterable[Mapping[str, Any]], ledger
         retry=status.retry,
         met=tuple(status.met or ()),
         job_definition=status.job_definition,
+        role=status.role,
         spec_digest=status.spec_digest,
     )
 

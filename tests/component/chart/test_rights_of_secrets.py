@@ -65,7 +65,7 @@ def test_secrets_need_this_and_no_more(given: dict[str, Any], expected: set[Righ
         (None, ["AppRelease"], True),
         (None, ["SyncedSecret"], False),
         (None, ["BatchJob"], False),
-        (True, ["BatchJob"], False),
+        (True, ["BatchJob"], True),
         (False, ["AppRelease", "SyncedSecret"], False),
     ],
 )

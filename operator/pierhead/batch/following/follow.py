@@ -109,6 +109,10 @@ class Follower:
             )
             task = asyncio.create_task(poller.run(), name=f"batch-poller-{access.region}")
             self._running[access] = _Running(poller, task)
+        if self._accesses.get(key, access) != access:
+            # Another identity works for it now: its jobs are followed at one place only.
+            self._running[self._accesses[key]].poller.replace(key, {})
+            self._leave(key)
         self._accesses[key] = access
         return self._running[access].poller
 

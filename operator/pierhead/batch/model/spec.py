@@ -23,7 +23,7 @@ from pierhead.batch.model.submission import (
 )
 from pierhead.batch.model.template import Template
 from pierhead.model import Model, Rule, exactly_one, immutable
-from pierhead.model.aws import AwsRole
+from pierhead.model.aws import AwsAccess
 from pierhead.model.scalars import DNSSubdomain
 
 MOST_BACKOFF = 10
@@ -111,7 +111,7 @@ class BatchJobSpec(Model):
         ),
     )  # fmt: skip
 
-    aws: AwsRole | None = None
+    aws: AwsAccess | None = None
     """Where the queue is and who submits to it. Cannot be changed."""
 
     queue: Annotated[

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from pierhead.batch.model.dependencies import MOST_DEPENDENCIES
 from pierhead.model import Model, Status
+from pierhead.model.aws import RoleArn
 
 INTERVALS_LIMIT = 16_384
 """Characters of one interval text."""
@@ -236,6 +237,9 @@ class BatchJobStatus(Status):
 
     job_definition: Annotated[str, StringConstraints(max_length=512)] | None = None
     """Job definition that the jobs run."""
+
+    role: RoleArn | None = None
+    """Role that the ServiceAccount's annotation named when jobs were last submitted."""
 
     spec_digest: Annotated[str, StringConstraints(max_length=64)] | None = None
     """Digest of the fields that cannot be changed, as they were when work began."""

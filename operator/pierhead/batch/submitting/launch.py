@@ -13,6 +13,7 @@ import structlog
 
 from pierhead.aws.errors import AwsError, BadRequest
 from pierhead.batch.actions import Submit
+from pierhead.batch.identity import annotated
 from pierhead.batch.memory import Refusal
 from pierhead.batch.model.status import Shard
 from pierhead.batch.situation import Situation
@@ -77,7 +78,8 @@ async def _prepare(situation: Situation) -> None:
         situation.access,
         pinned=situation.state.job_definition,
     )
-    situation.state = replace(situation.state, job_definition=definition)
+    role = situation.access.identity.role_arn if annotated(situation.spec) else None
+    situation.state = replace(situation.state, job_definition=definition, role=role)
 
 
 def _request(situation: Situation, shard: Shard) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pierhead.aws.access import Access
+from pierhead.aws.access import Access, Accesses
 from pierhead.aws.batch import BatchClient, BatchClients, Definition
 from pierhead.aws.errors import BadRequest
 from pierhead.aws.policy import Policy
@@ -34,6 +34,7 @@ class Preparation:
         self,
         clients: BatchClients,
         policy: Policy,
+        accesses: Accesses,
         *,
         cluster: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -41,22 +42,20 @@ class Preparation:
         self._cluster = cluster
         self._clients = clients
         self._policy = policy
+        self._accesses = accesses
         self._clock = clock
         self._queues: dict[tuple[Access, str], float] = {}
         self._definitions: dict[tuple[Access, str], str] = {}
         self._forms: dict[tuple[Access, str], Form] = {}
         self._locks: defaultdict[tuple[Access, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def check(self, spec: BatchJobSpec, namespace: str) -> None:
-        """Returns when the namespace may use all that the spec names.
+    def check(self, spec: BatchJobSpec, namespace: str, access: Access) -> None:
+        """Returns when the namespace may use all that the spec, and a ServiceAccount of it, names.
 
         Raises PolicyDenied, and Invalid for what may not be in a template.
         """
         check = self._policy.check
-        if spec.aws is not None and spec.aws.region is not None:
-            check(namespace, "region", spec.aws.region, field="spec.aws.region")
-        if spec.aws is not None and spec.aws.role_arn is not None:
-            check(namespace, "role", spec.aws.role_arn, field="spec.aws.roleArn")
+        self._accesses.check(spec.aws, namespace, access)
         check(namespace, "queue", spec.queue, field="spec.queue")
         if spec.job_definition is not None:
             name, _, _ = spec.job_definition.partition(":")
@@ -72,7 +71,7 @@ class Preparation:
         `pinned` is the one this BatchJob has used before. Raises PolicyDenied, Invalid with the field at
         fault, and the errors of `BatchClient`.
         """
-        self.check(spec, namespace)
+        self.check(spec, namespace, access)
         client = self._clients.get(access.region, access.identity)
         await self._check_queue(client, access, spec.queue)
         if spec.template is not None:
