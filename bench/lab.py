@@ -109,11 +109,13 @@ class Lab:
         generation: int = 1,
         reason: str = "",
         among: Sequence[Object] = (),
+        patience: float = 60.0,
     ) -> Measured:
         """Applies the custom resources and waits until each is Ready. Raises TimeoutError.
 
         `generation` is that of the change that is waited for. With a `reason`, what is waited for is that
         Ready has it. Those of `among` are applied between the others, evenly, and not waited for.
+        `patience` are the seconds that are waited beyond those that each object has.
         """
         names = {obj["metadata"]["name"] for obj in objects}
         ready = _Ready(names, generation, reason)
@@ -128,7 +130,7 @@ class Lab:
             began = time.monotonic()
             await each(mixed(objects, among), send)
             try:
-                async with asyncio.timeout(60 + _SECONDS_FOR_EACH * len(objects)):
+                async with asyncio.timeout(patience + _SECONDS_FOR_EACH * len(objects)):
                     await ready.all.wait()
             except TimeoutError:
                 say(f"{len(ready.at)} of {len(objects)} are Ready; the others say: {ready.complaints()}")

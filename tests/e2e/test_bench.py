@@ -33,7 +33,7 @@ async def figures_of(name: str, n: int, *arguments: str) -> dict[str, Any]:
 
 
 # An upgrade begins with what `cold_apps` does.
-@pytest.mark.parametrize(("name", "n"), [("upgrade_apps", 3), ("cold_secrets", 3), ("array_job", 30)])
+@pytest.mark.parametrize(("name", "n"), [("upgrade_apps", 3), ("cold_secrets", 3)])
 async def test_a_benchmark_ends_with_its_figures(name: str, n: int) -> None:
     figures = await figures_of(name, n)
     assert figures["limit_seconds"] > 0
@@ -75,3 +75,21 @@ async def test_the_benchmark_of_rotations_reads_each_of_them_once_at_most() -> N
     figures = await figures_of("rotate_secrets", 3, "--rate", "5")
     assert 0 < figures["p50_ms"] <= figures["p99_ms"]
     assert 0 < figures["reads_per_rotation"] <= 1
+
+
+async def test_the_benchmark_of_an_array_runs_what_failed_again_with_events_and_without() -> None:
+    figures = await figures_of("array_job", 30, "--runs", "2", "--poll", "1")
+    assert figures["limit_seconds"] > 0
+    assert figures["rounds"] == 2
+    assert 0 < figures["aws_calls_per_state_change"] < 1
+    assert 0 < figures["status_bytes"] <= 65_536
+    assert figures["complete_after_p99_seconds"] > 0
+    assert figures["complete_after_p99_seconds_without_events"] > 0
+
+
+async def test_the_benchmark_of_many_arrays_finds_no_write_while_nothing_changes() -> None:
+    figures = await figures_of("many_arrays", 3, "--children", "5", "--window", "3", "--poll", "1")
+    assert figures["aws_calls_per_object"] > 1
+    assert figures["idle_api_writes"] == 0
+    assert set(figures["idle_aws_calls"]) <= {"batch:DescribeJobs", "sqs:ReceiveMessage"}
+    assert figures["trickle_writes"]["batchjobs/status"] > 0
