@@ -28,8 +28,9 @@ URGENT_SECONDS = 0.25
 
 _SLOWEST = 8
 
-_SOONEST = 0.8
-"""The least part of the interval between two looks: several operators are not to ask in step."""
+_PARTS = (0.8, 0.95)
+"""Of the interval between two looks: several operators are not to ask in step, and what a look finds is to
+be told within the interval."""
 
 _log = structlog.get_logger(__name__)
 
@@ -160,7 +161,7 @@ class Poller:
 
     def _pause(self) -> float:
         slower = float(min(2**self._failures, _SLOWEST))
-        return self._poll_seconds * slower * self._random.uniform(_SOONEST, 1.0)
+        return self._poll_seconds * slower * self._random.uniform(*_PARTS)
 
     async def _wait(self) -> bool:
         """Until the next look; True when it is one at jobs never seen, or that events tell of."""
