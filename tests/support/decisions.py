@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pierhead.apps.decide import Health, Observation, Revision
 from pierhead.apps.history.release import Status
+from pierhead.apps.situation import Health, Observation, Revision
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CURRENT = Health("Current")

@@ -14,35 +14,11 @@ from pierhead.apps.hooks.progress import TEST, Turn, next_step
 from pierhead.apps.situation import (
     REMEMBERED,
     Action,
-    Attempt,
     Decision,
-    Gate,
-    Health,
     Observation,
-    Retry,
     Revision,
     State,
-    last_tried,
-    order_of,
 )
-
-__all__ = [
-    "REMEMBERED",
-    "WAITING_FOR_HEALTH",
-    "Action",
-    "Attempt",
-    "Decision",
-    "Gate",
-    "Health",
-    "Observation",
-    "Retry",
-    "Revision",
-    "State",
-    "begins",
-    "decide",
-    "last_tried",
-    "order_of",
-]
 
 WAITING_FOR_HEALTH = "WaitingForHealth"
 _SUPERSEDED = "Superseded"

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pierhead.apps.decide import Gate, Observation, Retry
 from pierhead.apps.gates.approval import approval_gate, live_digest
 from pierhead.apps.gates.windows import window_gate
 from pierhead.apps.health.alarms import Alarms, worse
@@ -22,6 +21,7 @@ from pierhead.apps.model.delivery import Retry as RetrySpec
 from pierhead.apps.model.delivery import Rollback as RollbackSpec
 from pierhead.apps.objects.cluster import ReleaseObjects
 from pierhead.apps.objects.drift import contest_of
+from pierhead.apps.situation import Gate, Observation, Retry
 from pierhead.apps.subject import Subject
 from pierhead.model import ROLLBACK_TO, seconds
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pierhead.apps.aws import AwsScopes
-from pierhead.apps.decide import Action, Decision, Observation, State, begins, decide, last_tried
+from pierhead.apps.decide import begins, decide
 from pierhead.apps.gates.dependencies import gate as gate_of_dependencies
 from pierhead.apps.health.alarms import Alarms
 from pierhead.apps.history.revisions import Revisions
@@ -30,6 +30,7 @@ from pierhead.apps.objects.drift import remembered as remembered_drift
 from pierhead.apps.observer import Observer
 from pierhead.apps.operations import Operations
 from pierhead.apps.report import conditions_of, grace_of, remembered_attempt, status_of
+from pierhead.apps.situation import Action, Decision, Observation, State, last_tried
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.stored_status import (
     is_settled,

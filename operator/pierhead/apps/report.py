@@ -6,9 +6,12 @@ Invariant: pure; the same state gives the same conditions, so a settled release 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pierhead.apps.decide import (
+from pierhead.apps.decide import WAITING_FOR_HEALTH
+from pierhead.apps.hooks.progress import TEST
+from pierhead.apps.inputs.reader import Inputs
+from pierhead.apps.objects.drift import Difference, drifted
+from pierhead.apps.situation import (
     REMEMBERED,
-    WAITING_FOR_HEALTH,
     Action,
     Attempt,
     Decision,
@@ -18,9 +21,6 @@ from pierhead.apps.decide import (
     State,
     order_of,
 )
-from pierhead.apps.hooks.progress import TEST
-from pierhead.apps.inputs.reader import Inputs
-from pierhead.apps.objects.drift import Difference, drifted
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
 from pierhead.kube.inventory import Entry

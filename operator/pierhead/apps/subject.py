@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from pierhead.apps.decide import Attempt
 from pierhead.apps.history.release import Release, Status
 from pierhead.apps.history.revisions import Memory
 from pierhead.apps.history.secrets import History, StoredRevision
 from pierhead.apps.model.objects import ObjectRule
+from pierhead.apps.situation import Attempt
 from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import ObjectKey
 from pierhead.kube.client import Client

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.decide import Action, Attempt, Gate, Observation, Revision, State, decide
+from pierhead.apps.decide import decide
 from pierhead.apps.history.release import Status
+from pierhead.apps.situation import Action, Attempt, Gate, Observation, Revision, State
 from support.decisions import CURRENT, FAILED, NOW, PROGRESS, revision, seen
 
 CLOSED = (Gate(State.PENDING, "WindowClosed", "opens at 06:00", NOW + timedelta(hours=1)),)

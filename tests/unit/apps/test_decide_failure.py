@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.decide import Action, Gate, Retry, State, begins, decide, order_of
+from pierhead.apps.decide import begins, decide
 from pierhead.apps.history.release import Status
+from pierhead.apps.situation import Action, Gate, Retry, State, order_of
 from support.decisions import FAILED, NOW, PROGRESS, ago, revision, seen
 
 ORDER = "1@2026-11-23T11:59:00Z"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pierhead.apps.decide import Action, Decision, Health, Observation, Revision, State, decide
+from pierhead.apps.decide import decide
 from pierhead.apps.history.release import Status
 from pierhead.apps.hooks.progress import HookProgress, Phase, RevisionHooks, Verdict
+from pierhead.apps.situation import Action, Decision, Health, Observation, Revision, State
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMEOUT = timedelta(minutes=5)

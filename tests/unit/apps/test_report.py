@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.apps.decide import Action, Health, Observation, Revision, State, decide
+from pierhead.apps.decide import decide
 from pierhead.apps.history.release import Status
 from pierhead.apps.inputs.reader import Inputs
 from pierhead.apps.report import INVENTORY_SHOWN, conditions_of, grace_of, status_of
+from pierhead.apps.situation import Action, Health, Observation, Revision, State
 from pierhead.apps.sources.artifact import Artifact
 from pierhead.engine.outcome import Transient
 from pierhead.kube.inventory import Entry

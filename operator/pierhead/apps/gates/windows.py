@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from pierhead.apps.decide import Gate, State
 from pierhead.apps.model.windows import Window
+from pierhead.apps.situation import Gate, State
 from pierhead.model import GROUP, seconds
 
 IGNORE_WINDOWS = f"{GROUP}/ignore-windows"

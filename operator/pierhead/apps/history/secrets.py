@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pierhead.apps.decide import Revision
 from pierhead.apps.history.release import Bookkeeping, Release, Status, decode, encode
 from pierhead.apps.hooks.progress import RevisionHooks
+from pierhead.apps.situation import Revision
 from pierhead.engine.outcome import Conflict
 from pierhead.engine.resource import Object
 from pierhead.kube.client import Client

@@ -7,7 +7,6 @@ may have them.
 
 from collections.abc import Iterable, Sequence
 
-from pierhead.apps.decide import Health
 from pierhead.apps.health.checks import compiled_checks
 from pierhead.apps.history.revisions import HELM_SECRETS, Revisions
 from pierhead.apps.hooks.watch import LiveHooks
@@ -18,6 +17,7 @@ from pierhead.apps.objects.live import METADATA_IS_ENOUGH, LiveObjects
 from pierhead.apps.objects.ownership import RELEASE_LABEL, belongs
 from pierhead.apps.objects.planning import Planner, check_rules, kept_by_rule
 from pierhead.apps.objects.takeover import refuse_what_belongs_to_others, take_over_from_helm
+from pierhead.apps.situation import Health
 from pierhead.apps.subject import Subject
 from pierhead.engine.outcome import Invalid, ReconcileError
 from pierhead.engine.reconciler import Wake

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pierhead.apps.decide import Action, Decision, Gate, State
 from pierhead.apps.model.status import MOST_FIELDS, MOST_OBJECTS
 from pierhead.apps.objects.adoption import is_ours
+from pierhead.apps.situation import Action, Decision, Gate, State
 from pierhead.engine.conditions import Condition
 from pierhead.engine.resource import Object
 from pierhead.kube.inventory import Entry

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from pierhead.apps.decide import Health
 from pierhead.apps.health.checks import Check, judged
 from pierhead.apps.objects.adoption import is_scaled
+from pierhead.apps.situation import Health
 from pierhead.engine.resource import Object, ObjectKey
 from pierhead.kube.health import HealthStatus
 from pierhead.kube.inventory import Entry

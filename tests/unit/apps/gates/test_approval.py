@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pierhead.apps.decide import Action, Gate, Health, Observation, Revision, State, decide
+from pierhead.apps.decide import decide
 from pierhead.apps.gates.approval import APPROVE, approval_gate, live_digest, plan_digest, plan_status
 from pierhead.apps.history.release import Status
+from pierhead.apps.situation import Action, Gate, Health, Observation, Revision, State
 from pierhead.kube.inventory import Entry
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

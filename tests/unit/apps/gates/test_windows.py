@@ -8,10 +8,10 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pierhead.apps.decide import State
 from pierhead.apps.gates.windows import IGNORE_WINDOWS, opening, window_gate
 from pierhead.apps.model import AppReleaseSpec
 from pierhead.apps.model.windows import Window
+from pierhead.apps.situation import State
 from pierhead.engine.outcome import Invalid
 from pierhead.model import parse, seconds
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pierhead.apps.decide import Revision
 from pierhead.apps.history.release import Status
 from pierhead.apps.history.revisions import Revisions
 from pierhead.apps.history.secrets import StoredRevision
+from pierhead.apps.situation import Revision
 from pierhead.engine.resource import ObjectKey
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
