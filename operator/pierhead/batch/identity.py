@@ -11,7 +11,7 @@ from typing import Any
 
 from pierhead.aws.access import ACCOUNT_FIELD, ROLE_ANNOTATION, Access, Accesses, role_reader
 from pierhead.batch.model import BatchJobSpec
-from pierhead.batch.model.status import BatchJobStatus
+from pierhead.batch.model.status import ROLE_LIMIT, BatchJobStatus
 from pierhead.batch.state import OPEN_STATES
 from pierhead.engine.outcome import Denied
 from pierhead.engine.resource import Resource
@@ -42,7 +42,7 @@ class Identities:
             return await self._accesses.described(spec.aws, namespace, role_reader(as_before, namespace))
         read = partial(service_account, self._client)
         access = await self._accesses.described(spec.aws, namespace, role_reader(read, namespace))
-        if pinned is not None and access.identity.role_arn != pinned:
+        if pinned is not None and (access.identity.role_arn or "")[:ROLE_LIMIT] != pinned:
             raise Denied(
                 f"its jobs were submitted as {pinned}, and the ServiceAccount has the role"
                 f" {access.identity.role_arn} now: annotate it with that one until they have ended, or delete"

@@ -28,7 +28,7 @@ from pierhead.batch.model.status import (
     Shard,
     States,
 )
-from pierhead.batch.state import State, Target, interrupted_of, key_of, to_text
+from pierhead.batch.state import State, Target, key_of, part_of, to_text
 from pierhead.engine.conditions import Condition, not_ready, ready, reconciling, stalled
 from pierhead.model import Model
 
@@ -68,7 +68,7 @@ def status_of(
     """The status's own fields as JSON. `completion` is when the last index succeeded."""
     ledger, size = state.ledger, state.ledger.size
     still_open = [_with_interruptions(shard, view) for shard in state.open]
-    interrupted = sum((interrupted_of(shard.interruptions) for shard in still_open), state.interrupted)
+    interrupted = sum(map(part_of, still_open), state.interrupted)
     open_counts = counts_of(state.open, view.seen)
     exhausted = ledger.exhausted(view.backoff_limit)
     completed = _text_set(stored.completed_indexes, size) | ledger.succeeded | view.succeeded
@@ -113,13 +113,14 @@ def status_of(
 
 def told(shard: Shard, interrupted: Interrupted) -> Shard:
     """The shard, with what the loss of hosts has ended in it."""
-    return shard.model_copy(update={"interruptions": _interruptions(interrupted)})
+    part = None if interrupted == Interrupted() else [interrupted.indexes, interrupted.attempts]
+    return shard.model_copy(update={"interrupted": part})
 
 
 def _with_interruptions(shard: Shard, view: View) -> Shard:
-    stored, seen = interrupted_of(shard.interruptions), view.interrupted.get(key_of(shard))
+    seen = view.interrupted.get(key_of(shard))
     # After a restart the children have not been looked at again yet.
-    return shard if seen is None else told(shard, stored.at_least(seen))
+    return shard if seen is None else told(shard, part_of(shard).at_least(seen))
 
 
 def _interruptions(interrupted: Interrupted) -> Interruptions | None:

@@ -108,8 +108,12 @@ class State:
 
     def closing(self, shard: Shard, state: ShardState, now: datetime) -> "State":
         """With an open shard ended."""
-        closed = shard.model_copy(update={"state": state, "since": to_text(now)})
-        return replace(self.without([shard]), ended=(*self.ended, closed)[-MOST_ENDED:])
+        closed = shard.model_copy(update={"state": state, "since": to_text(now), "interrupted": None})
+        return replace(
+            self.without([shard]),
+            ended=(*self.ended, closed)[-MOST_ENDED:],
+            interrupted=self.interrupted + part_of(shard),
+        )
 
     def without(self, dropped: Iterable[Shard]) -> "State":
         """Without these open shards, of which nothing is or will be in Batch."""
@@ -163,7 +167,7 @@ def load(status: BatchJobStatus, conditions: Iterable[Mapping[str, Any]], ledger
         ended=tuple(shard for shard in shards if shard.state not in OPEN_STATES),
         failures=tuple(status.failures or ()),
         lost=status.lost,
-        interrupted=_of_ended(status, still_open),
+        interrupted=_of_ended(status.interruptions, still_open),
         start_time=to_moment(status.start_time) if status.start_time else None,
         suspended=status.suspended,
         target=_target(conditions),
@@ -183,16 +187,15 @@ def finished(conditions: Iterable[Mapping[str, Any]]) -> datetime | None:
     return None
 
 
-def interrupted_of(known: Interruptions | None) -> Interrupted:
-    """A stored figure."""
-    return Interrupted(known.indexes, known.attempts) if known is not None else Interrupted()
+def part_of(shard: Shard) -> Interrupted:
+    """What is known of an open shard."""
+    return Interrupted(*shard.interrupted) if shard.interrupted else Interrupted()
 
 
-def _of_ended(status: BatchJobStatus, still_open: Iterable[Shard]) -> Interrupted:
-    """What is stored in all, less what is stored of the open shards."""
-    total = interrupted_of(status.interruptions)
-    for shard in still_open:
-        part = interrupted_of(shard.interruptions)
+def _of_ended(known: Interruptions | None, still_open: Iterable[Shard]) -> Interrupted:
+    """What is known in all, less what is of the open shards."""
+    total = Interrupted(known.indexes, known.attempts) if known is not None else Interrupted()
+    for part in map(part_of, still_open):
         total = Interrupted(max(0, total.indexes - part.indexes), max(0, total.attempts - part.attempts))
     return total
 

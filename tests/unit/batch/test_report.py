@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pierhead.batch.following.jobs import Counts, Glimpse, Seen
+from pierhead.batch.following.jobs import Counts, Glimpse, Interrupted, Seen
 from pierhead.batch.following.waiting import shortened, with_advice
 from pierhead.batch.ledgers.indexes import IndexSet
 from pierhead.batch.ledgers.ledger import Ledger
-from pierhead.batch.model.status import MOST_ENDED, MOST_OPEN, BatchJobStatus, Failure, IndexRecord, Shard
-from pierhead.batch.report import View, conditions_of, final_conditions, merged, status_of
+from pierhead.batch.model.status import (
+    MOST_ENDED,
+    MOST_OPEN,
+    BatchJobStatus,
+    Failure,
+    IndexRecord,
+    Retry,
+    Shard,
+)
+from pierhead.batch.report import View, conditions_of, final_conditions, merged, status_of, told
 from pierhead.batch.situation import read_status
 from pierhead.batch.state import State, Target, load
 from pierhead.engine.outcome import Invalid
@@ -33,6 +41,11 @@ def shard(number=0, *, size=10, state="Submitted", round_number=0) -> Shard:
         tries=1,
         job_id=f"0f1e2d3c-0f1e-0f1e-0f1e-{number:012}",
     )
+
+
+def lossy(known: Shard) -> Shard:
+    """The shard after every attempt of every index lost its host."""
+    return told(known, Interrupted(known.size, 10 * known.size))
 
 
 def rendered(state, view=None, stored=None, record=None):
@@ -87,6 +100,7 @@ def test_the_worst_status_stays_below_64_kib():
     failures = tuple(
         Failure(
             index=size - 1 - number, round=10, exit_code=255, reason=worst, status_reason=worst, attempts=10,
+            interruptions=10,
             log_group="g" * 256, log_stream="s" * 256,
         )
         for number in range(10)
@@ -97,11 +111,14 @@ def test_the_worst_status_stays_below_64_kib():
         ),
         planned=400_000,
         next_shard=999,
-        open=tuple(shard(900 + number, size=2_000, round_number=10) for number in range(MOST_OPEN)),
+        open=tuple(lossy(shard(900 + number, size=2_000, round_number=10)) for number in range(MOST_OPEN)),
         ended=tuple(
             shard(800 + number, size=2_000, round_number=10, state="Terminated")
             for number in range(MOST_ENDED)
         ),
+        retry=Retry(request="r" * 64, count=10**6, refused=worst),
+        met=tuple(range(100)),
+        role=f"arn:aws:iam::123456789012:role/{'r' * 600}",
         failures=failures,
         lost=size,
         start_time=NOW,
@@ -110,7 +127,7 @@ def test_the_worst_status_stays_below_64_kib():
         spec_digest="d" * 32,
     )
     everything = IndexSet.below(size)
-    view = View(backoff_limit=0, succeeded=everything - scattered)
+    view = View(backoff_limit=0, succeeded=everything - scattered, position=101)
     status = rendered(state, view, record=IndexRecord(config_map="c" * 253))
     conditions = [
         {"type": entry.type, "status": entry.status, "reason": entry.reason, "message": entry.message}

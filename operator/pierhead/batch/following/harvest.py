@@ -14,7 +14,7 @@ from pierhead.batch.model.status import Shard, ShardState
 from pierhead.batch.policies import judged
 from pierhead.batch.report import merged, told
 from pierhead.batch.situation import Situation
-from pierhead.batch.state import interrupted_of
+from pierhead.batch.state import part_of
 from pierhead.engine.outcome import Waiting
 
 
@@ -36,9 +36,8 @@ async def harvest(situation: Situation, shards: tuple[Shard, ...]) -> None:
         ledger = state.ledger.with_results(indexes.at_places(found.succeeded), indexes.at_places(counted))
         ledger = ledger.barring(indexes.at_places(verdicts.barred))
         known = tuple(merged(state.failures, failures, ledger.succeeded))
-        interrupted = interrupted_of(shard.interruptions).at_least(found.interrupted)
-        total = state.interrupted + interrupted
-        state = replace(state, ledger=ledger, failures=known, interrupted=total)
+        interrupted = part_of(shard).at_least(found.interrupted)
+        state = replace(state, ledger=ledger, failures=known)
         if state.target is None:
             state = replace(state, target=situation.fatal(shard, verdicts))
         situation.state = state.closing(told(shard, interrupted), _end_of(seen), situation.now)
@@ -79,9 +78,11 @@ def lose(situation: Situation, shards: tuple[Shard, ...]) -> None:
     glimpses = situation.glimpses
     for shard in shards:
         state, indexes = situation.state, situation.indexes_of(shard)
-        succeeded = indexes.at_places(glimpses.get(shard.job_id or "", Glimpse()).succeeded)
+        glimpse = glimpses.get(shard.job_id or "", Glimpse())
+        succeeded = indexes.at_places(glimpse.succeeded)
         lost = indexes - succeeded
         ledger = state.ledger.with_results(succeeded, IndexSet()).barring(lost)
         state = replace(state, ledger=ledger, lost=state.lost + len(lost))
-        situation.state = state.closing(shard, "Lost", situation.now)
+        known = told(shard, part_of(shard).at_least(glimpse.interrupted))
+        situation.state = state.closing(known, "Lost", situation.now)
         situation.shared.runs.ended("lost", len(lost))

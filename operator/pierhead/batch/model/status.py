@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from pierhead.batch.model.dependencies import MOST_DEPENDENCIES
 from pierhead.model import Model, Status
-from pierhead.model.aws import RoleArn
 
 INTERVALS_LIMIT = 16_384
 """Characters of one interval text."""
@@ -26,6 +25,8 @@ TEXT_LIMIT = 200
 LOG_NAME_LIMIT = 256
 INLINE_LIMIT = 4_096
 REQUEST_LIMIT = 64
+ROLE_LIMIT = 640
+"""More characters than a role's ARN can have: 512 of its path, 64 of its name. Source: IAM, quotas."""
 
 BEYOND = 101
 """The place in a queue of a job that all those are before whose order Batch tells."""
@@ -86,8 +87,8 @@ class Shard(Stored):
     job_id: Annotated[str, StringConstraints(max_length=64)] | None = None
     """Batch's job id."""
 
-    interruptions: Interruptions | None = None
-    """What the loss of hosts has ended in it, if anything."""
+    interrupted: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    """While it is in Batch: `indexes` and `attempts` of its part of `status.interruptions`, if any."""
 
 
 class Failure(Stored):
@@ -238,7 +239,7 @@ class BatchJobStatus(Status):
     job_definition: Annotated[str, StringConstraints(max_length=512)] | None = None
     """Job definition that the jobs run."""
 
-    role: RoleArn | None = None
+    role: Annotated[str, StringConstraints(max_length=ROLE_LIMIT)] | None = None
     """Role that the ServiceAccount's annotation named when jobs were last submitted."""
 
     spec_digest: Annotated[str, StringConstraints(max_length=64)] | None = None

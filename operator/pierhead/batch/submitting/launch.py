@@ -15,7 +15,7 @@ from pierhead.aws.errors import AwsError, BadRequest
 from pierhead.batch.actions import Submit
 from pierhead.batch.identity import annotated
 from pierhead.batch.memory import Refusal
-from pierhead.batch.model.status import Shard
+from pierhead.batch.model.status import ROLE_LIMIT, Shard
 from pierhead.batch.situation import Situation
 from pierhead.batch.state import key_of
 from pierhead.batch.submitting.definition import CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, UID_TAG
@@ -78,7 +78,7 @@ async def _prepare(situation: Situation) -> None:
         situation.access,
         pinned=situation.state.job_definition,
     )
-    role = situation.access.identity.role_arn if annotated(situation.spec) else None
+    role = (situation.access.identity.role_arn or "")[:ROLE_LIMIT] if annotated(situation.spec) else None
     situation.state = replace(situation.state, job_definition=definition, role=role)
 
 
