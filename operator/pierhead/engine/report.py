@@ -91,7 +91,9 @@ def status_of(
 
 
 def notice_of(stored: Mapping[str, Any], status: Mapping[str, Any]) -> Notice | None:
-    """What a person should hear of: a stall or a bug begins (or changes its reason), or Ready is regained."""
+    """What a person should hear of: a stall or a bug begins (or changes its reason), or Ready is regained, or
+    is True of something else than before. What is Ready at once is as expected.
+    """
     before = {entry.get("type"): entry for entry in _conditions(stored)}
     after = {entry["type"]: entry for entry in status["conditions"]}
     ready, was_ready = after.get(READY), before.get(READY, {})
@@ -100,8 +102,18 @@ def notice_of(stored: Mapping[str, Any], status: Mapping[str, Any]) -> Notice | 
         if trouble is not None:
             told = trouble["reason"] == past.get("reason")
             return None if told else Notice("Warning", trouble["reason"], trouble["message"])
-    if ready is not None and ready["status"] == "True" and was_ready.get("status") == "False":
-        return Notice("Normal", ready["reason"], ready["message"])
+    news = news_of_ready(stored, status)
+    return news if was_ready else None
+
+
+def news_of_ready(stored: Mapping[str, Any], status: Mapping[str, Any]) -> Notice | None:
+    """What Ready says, if it is True now and did not say so before."""
+    for entry in status["conditions"]:
+        if entry["type"] == READY and entry["status"] == "True":
+            found = Notice("Normal", entry["reason"], entry["message"])
+            past = next((one for one in _conditions(stored) if one.get("type") == READY), {})
+            told = past.get("status") == "True" and past.get("reason") == found.reason
+            return None if told and past.get("message") == found.message else found
     return None
 
 

@@ -20,7 +20,7 @@ from pierhead.engine.metrics import ControllerMetrics
 from pierhead.engine.outcome import Conflict, Outcome, ReconcileError, Transient
 from pierhead.engine.queue import Priority, QueueClosed, WorkQueue
 from pierhead.engine.reconciler import Reconciler
-from pierhead.engine.report import End, Next, next_of, notice_of, status_of
+from pierhead.engine.report import End, Next, news_of_ready, next_of, notice_of, status_of
 from pierhead.engine.resource import Object, ObjectKey, ObjectStore, Resource
 
 _CONFLICTS_AT_ONCE = 3
@@ -147,6 +147,9 @@ class Worker:
     async def _tell(self, resource: Resource, end: End, stored: Mapping[str, Any]) -> None:
         if isinstance(end, ReconcileError):
             self._log.info("not ready", object=str(resource.key), reason=end.reason, message=str(end))
+        news = news_of_ready(stored, resource.status)
+        if news is not None:
+            self._log.info("ready", object=str(resource.key), reason=news.reason, message=news.message)
         notice = notice_of(stored, resource.status)
         if notice is not None:
             await self._events.emit(resource.object, notice.type, notice.reason, notice.message)
