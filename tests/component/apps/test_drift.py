@@ -178,24 +178,41 @@ async def test_drift_while_nobody_watched_is_put_back_at_the_start(controller, r
     await releases.object(DEPLOYMENTS, "web", lambda obj: "deletionTimestamp" not in obj["metadata"])
 
 
+SCALER = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "web"},
+    "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        "maxReplicas": 5,
+    },
+}
+
+
 @pytest.mark.parametrize("replicas", [1, 3])
 async def test_replicas_of_an_autoscaled_workload_are_left_to_the_autoscaler(controller, releases, replicas):
-    scaler = {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": "web"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "maxReplicas": 5,
-        },
-    }
-    await releases.apply({"source": inline(deployment(replicas=replicas), scaler, config_map(a="1"))})
+    await releases.apply({"source": inline(deployment(replicas=replicas), SCALER, config_map(a="1"))})
     await releases.object(AUTOSCALERS, "web")
     await releases.object(DEPLOYMENTS, "web")
     await releases.kube.merge_patch(DEPLOYMENTS, "web", releases.namespace, {"spec": {"replicas": 4}})
     await releases.kube.merge_patch(CONFIG_MAPS, "one", releases.namespace, {"data": {"a": "2"}})
     await releases.object(CONFIG_MAPS, "one", lambda obj: obj["data"] == {"a": "1"})
     assert (await releases.object(DEPLOYMENTS, "web"))["spec"]["replicas"] == 4
+
+
+@pytest.mark.parametrize("rendered", ["with replicas", "without"])
+async def test_an_autoscaler_that_comes_later_finds_the_replicas_as_they_were(controller, releases, rendered):
+    await releases.apply({"source": inline(deployment(replicas=4))})
+    await releases.object(DEPLOYMENTS, "web")
+    await releases.until()
+    web = deployment(replicas=4)
+    if rendered == "without":
+        del web["spec"]["replicas"]
+    for greeting in ("hello", "again"):
+        await releases.apply({"source": inline(web, SCALER, config_map(a=greeting))})
+        await releases.object(CONFIG_MAPS, "one", lambda obj, said=greeting: obj["data"] == {"a": said})
+        await releases.until()
+        assert (await releases.object(DEPLOYMENTS, "web"))["spec"]["replicas"] == 4
 
 
 async def test_a_contest_is_told_and_costs_little(controller, releases, requests, sandbox):

@@ -78,6 +78,19 @@ def is_scaled(live: Object) -> bool:
     )
 
 
+def with_replicas_held(wanted: Object, live: Object) -> Object:
+    """The wanted object of an autoscaler, with the live number while nobody but pierhead has set it.
+
+    A field that its only owner lets go of gets its default, and one replica may be far too few.
+    """
+    entries = owners(live)
+    ours = any(is_ours(entry) and owns(entry.fields, live, _REPLICAS) for entry in entries)
+    theirs = any(not is_ours(entry) and owns(entry.fields, live, _REPLICAS) for entry in entries)
+    if not ours or theirs:
+        return wanted
+    return {**wanted, "spec": {**wanted["spec"], "replicas": live["spec"]["replicas"]}}
+
+
 def is_ours(owner: Owner) -> bool:
     """Whether these are the fields that pierhead applies."""
     return owner.manager == FIELD_MANAGER and owner.operation == "Apply" and not owner.subresource

@@ -50,8 +50,8 @@ def check(objects: Iterable[Object]) -> None:
             )
 
 
-def scaled_by_others(objects: Iterable[Object]) -> list[Object]:
-    """The objects, without the replicas of workloads that a HorizontalPodAutoscaler among them scales."""
+def scaled_by_others(objects: Iterable[Object]) -> list[tuple[Object, bool]]:
+    """The objects, and whether a HorizontalPodAutoscaler among them scales each, which takes its replicas."""
     given = list(objects)
     scaled = {
         (target.get("kind"), target.get("name"), obj["metadata"].get("namespace"))
@@ -59,7 +59,7 @@ def scaled_by_others(objects: Iterable[Object]) -> list[Object]:
         if obj.get("kind") == "HorizontalPodAutoscaler"
         for target in [(obj.get("spec") or {}).get("scaleTargetRef") or {}]
     }
-    return [_unscaled(obj) if _scale_key(obj) in scaled else obj for obj in given]
+    return [(_unscaled(obj), True) if _scale_key(obj) in scaled else (obj, False) for obj in given]
 
 
 def _scale_key(obj: Object) -> tuple[str | None, str | None, str | None]:

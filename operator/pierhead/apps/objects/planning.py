@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pierhead.apps.objects.adoption import adopted, has_replicas, is_scaled, unscaled
+from pierhead.apps.objects.adoption import (
+    adopted,
+    has_replicas,
+    is_scaled,
+    unscaled,
+    with_replicas_held,
+)
 from pierhead.apps.objects.live import LiveObjects
 from pierhead.apps.objects.ownership import belongs, owned, scaled_by_others
 from pierhead.apps.objects.treatment import PLAIN, Treatment, treatment_of, truthful
@@ -116,8 +122,10 @@ class Planner:
         rules, release = self._subject.rules, self._subject.release
         marks = {"release": release, "namespace": self._subject.key.namespace}
         looked: list[tuple[Object, Treatment]] = []
-        for obj in scaled_by_others(objects):
+        for obj, autoscaled in scaled_by_others(objects):
             treatment = treatment_of(obj, rules)
+            if autoscaled and self._subject.revisions:
+                treatment = replace(treatment, autoscaled=True)
             (made,) = owned([truthful(obj, rules)], **marks)
             scalable = replicas and bool(self._subject.revisions) and has_replicas(obj)
             if look and (correct or scalable or treatment is not PLAIN):
@@ -156,6 +164,8 @@ class Planner:
             made = self._owned(adopted(made, live, treatment, self._expressions))
         if has_replicas(made) and is_scaled(live):
             made = unscaled(made)
+        if treatment.autoscaled:
+            made = with_replicas_held(made, live)
         self._add(made, live, entry, treatment, drafted, resource, correct)
 
     def _settled(

@@ -46,10 +46,13 @@ class Treatment:
 
     ignored: tuple[Ignored, ...] = ()
 
+    autoscaled: bool = False
+    """Whether an autoscaler of the release sets its replicas."""
+
     @property
     def needs_live(self) -> bool:
         """Whether what is applied depends on what is there."""
-        return self.once or bool(self.ignored)
+        return self.once or self.autoscaled or bool(self.ignored)
 
 
 PLAIN = Treatment()

@@ -73,7 +73,7 @@ def test_marks_do_not_move_with_a_second_marking():
 )
 def test_replicas_are_left_to_an_autoscaler_of_the_same_release(objects, kept):
     given = copy.deepcopy(objects)
-    made = next(obj for obj in scaled_by_others(objects) if obj["kind"] != "HorizontalPodAutoscaler")
+    made = next(obj for obj, _ in scaled_by_others(objects) if obj["kind"] != "HorizontalPodAutoscaler")
     assert ("replicas" in made["spec"]) is kept
     assert objects == given
 
