@@ -4,32 +4,29 @@ Invariant: each kind of action runs at most once a reconcile, and no worker wait
 ends the reconcile with a deadline, and a watch event or a newer spec begins the next.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pierhead.apps.acting import Actor
 from pierhead.apps.aws import AwsScopes
 from pierhead.apps.decide import begins, decide
 from pierhead.apps.gates.dependencies import gate as gate_of_dependencies
 from pierhead.apps.health.alarms import Alarms
 from pierhead.apps.history.revisions import Revisions
-from pierhead.apps.history.secrets import History
 from pierhead.apps.images.updates import ImageUpdates
 from pierhead.apps.inputs.aws import AwsValues
 from pierhead.apps.inputs.reader import InputReader, Inputs
 from pierhead.apps.inputs.references import References
 from pierhead.apps.model import RESOURCE, AppReleaseSpec
-from pierhead.apps.model.delivery import Health as HealthSpec
-from pierhead.apps.model.objects import rules_of
 from pierhead.apps.names import release_name
 from pierhead.apps.objects.cluster import ReleaseObjects
 from pierhead.apps.objects.drift import drift_status
-from pierhead.apps.objects.drift import remembered as remembered_drift
 from pierhead.apps.observer import Observer
 from pierhead.apps.operations import Operations
-from pierhead.apps.report import conditions_of, grace_of, remembered_attempt, status_of
+from pierhead.apps.report import conditions_of, grace_of, status_of
 from pierhead.apps.situation import Action, Decision, Observation, State, last_tried
 from pierhead.apps.sources.fetcher import FETCHING, Sources
 from pierhead.apps.stored_status import (
@@ -40,23 +37,18 @@ from pierhead.apps.stored_status import (
     stored_conditions,
 )
 from pierhead.apps.subject import Subject
+from pierhead.apps.subjects import Subjects
 from pierhead.engine.conditions import not_ready
 from pierhead.engine.outcome import Denied, Invalid, Outcome, ReconcileError, Throttled, Transient, Waiting
 from pierhead.engine.reconciler import Wake
 from pierhead.engine.resource import Kind, ObjectKey, Resource
 from pierhead.kube.client import Client
-from pierhead.kube.credentials import Identity
 from pierhead.kube.dependencies import Dependencies
 from pierhead.kube.discovery import Discovery
 from pierhead.kube.errors import (
     Forbidden,
     NotFound,
-    QuotaExceeded,
-    ServerError,
-    TooManyRequests,
-    Unauthorized,
     UnknownKind,
-    Unreachable,
 )
 from pierhead.kube.resources import NAMESPACES
 from pierhead.model import FINALIZER, RECONCILE_AT, seconds
@@ -66,10 +58,6 @@ _PROGRESS = timedelta(seconds=2)
 """Least time between two reports of a wait that differ in their message alone."""
 
 _UNINSTALL_LOOK_SECONDS = 5.0
-_PASSES = frozenset(
-    error.default_reason for error in (QuotaExceeded, ServerError, TooManyRequests, Unauthorized, Unreachable)
-)
-"""Reasons of errors that say nothing of what was to be applied."""
 
 _NEW = frozenset({Action.PLAN, Action.INSTALL, Action.UPGRADE})
 """Actions that the present inputs are rendered for."""
@@ -109,6 +97,8 @@ class AppReleaseReconciler:
         self._with = collaborators
         self._settings = settings
         self._clock = clock
+        self._subjects = Subjects(collaborators.client, collaborators.revisions, settings, clock)
+        self._actor = Actor(collaborators.operations)
         self._observer = Observer(collaborators.objects, collaborators.alarms, clock)
         self._waiting_for_kinds: set[ObjectKey] = set()
 
@@ -165,7 +155,7 @@ class AppReleaseReconciler:
             return Outcome(
                 status=own_fields(resource.status), conditions=(suspended, *kept_conditions(resource.status))
             )
-        subject = self._subject(resource, spec)
+        subject = self._subjects.of(resource, spec)
         await resource.add_finalizer(FINALIZER)
         try:
             return await self._converge(resource, subject, spec)
@@ -229,7 +219,7 @@ class AppReleaseReconciler:
         try:
             if decision.action in {Action.INSTALL, Action.UPGRADE}:
                 await self._with.alarms.check(subject, spec)
-            await self._act(subject, spec, inputs, decision, seen)
+            await self._actor.act(subject, spec, inputs, decision, seen)
         except (Invalid, Denied, Transient, Throttled):
             if decision.action in _NEW and not subject.half_applied:
                 with suppress(Invalid, Denied):
@@ -277,57 +267,7 @@ class AppReleaseReconciler:
             if decision.action in done:
                 return
             done.add(decision.action)
-            await self._act(subject, spec, None, decision, seen)
-
-    async def _act(
-        self,
-        subject: Subject,
-        spec: AppReleaseSpec,
-        inputs: Inputs | None,
-        decision: Decision,
-        seen: Observation,
-    ) -> None:
-        operations = self._with.operations
-
-        async def new(begin: Callable[[Subject, AppReleaseSpec, Inputs], Awaitable[None]]) -> None:
-            if inputs is not None:
-                await begin(subject, spec, inputs)
-
-        actions: dict[Action, Callable[[], Awaitable[None]]] = {
-            Action.PLAN: lambda: new(operations.plan),
-            Action.INSTALL: lambda: new(operations.release),
-            Action.UPGRADE: lambda: new(operations.release),
-            Action.APPLY: lambda: operations.apply(subject, spec, inputs),
-            Action.HOOKS: lambda: operations.run_hooks(subject, spec, inputs, decision.event, seen.tests),
-            Action.FINISH: lambda: operations.finish(subject, on_trial=bool(seen.bake)),
-            Action.BAKED: lambda: operations.baked(subject),
-            Action.FAIL: lambda: operations.fail(subject, decision.message),
-            Action.ABANDON: lambda: operations.abandon(subject, decision.message),
-            Action.ROLL_BACK: lambda: operations.roll_back(
-                subject, decision.target or 0, order=decision.order, instead_of=seen.desired
-            ),
-            Action.REMOVE: lambda: operations.remove(subject),
-            Action.VERIFY: lambda: operations.compare(subject),
-            Action.CORRECT: lambda: operations.correct(subject),
-        }
-        try:
-            await actions[decision.action]()
-        except ReconcileError as error:
-            error.message = await _told(error.message, subject, inputs)
-            if isinstance(error, UnknownKind) and _lost_kinds(subject, decision):
-                # The CRDs of a chart's own folder are not in its manifest: only another render has them.
-                await operations.abandon(subject, f"begun anew, because a crash left {error}")
-                return
-            if decision.order and error.terminal and not subject.half_applied:
-                # An order that the cluster refuses hinders nothing: the condition tells of it.
-                subject.memory.refused_order = (decision.order, str(error))
-                return
-            # Before the pending revision exists nothing was written, and the error is the whole story.
-            if not error.terminal or not subject.half_applied:
-                if error.reason in _PASSES and subject.half_applied:
-                    subject.memory.hindered = subject.latest.revision.revision
-                raise
-            await operations.fail(subject, str(error))
+            await self._actor.act(subject, spec, None, decision, seen)
 
     def _outcome(
         self,
@@ -368,7 +308,7 @@ class AppReleaseReconciler:
     async def _uninstall(self, resource: Resource) -> Outcome:
         if FINALIZER not in resource.finalizers:
             return Outcome(status=own_fields(resource.status), conditions=stored_conditions(resource.status))
-        subject = self._subject(resource)
+        subject = self._subjects.of(resource)
         try:
             await self._observer.recall(subject)
             ours = _was_ours(subject, resource.status)
@@ -395,37 +335,6 @@ class AppReleaseReconciler:
         except NotFound:
             return True
         return "deletionTimestamp" in namespace["metadata"]
-
-    def _subject(self, resource: Resource, spec: AppReleaseSpec | None = None) -> Subject:
-        release = release_name(resource.key.name)
-        account = (resource.spec.get("serviceAccountName")) or None
-        namespace = resource.key.namespace
-        identity: Identity | None = Identity(namespace, account or self._settings.default_service_account)
-        if account is None and namespace in self._settings.operator_identity_namespaces:
-            identity = None
-        client = self._with.client.impersonating(identity)
-        memory = self._with.revisions.of(resource.key, release)
-        if memory.drift is None:
-            memory.drift = remembered_drift(resource.status)
-        return Subject(
-            key=resource.key,
-            release=release,
-            reconcile_at=resource.annotations.get(RECONCILE_AT, ""),
-            memory=memory,
-            history=History(client, memory.kept, namespace=namespace, name=release, clock=self._clock),
-            client=client,
-            annotations=resource.annotations,
-            generation=resource.generation,
-            told_plan=resource.status.get("plan"),
-            prune=spec.prune if spec else True,
-            history_limit=spec.history_limit if spec else 10,
-            rules=tuple(spec.object_rules or ()) if spec else rules_of(resource.spec),
-            timeout=timedelta(
-                seconds=seconds((resource.spec.get("health") or {}).get("timeout") or HealthSpec().timeout)
-            ),
-            hooks_disabled=bool((resource.spec.get("helm") or {}).get("disableHooks")),
-            remembered=remembered_attempt(resource.status),
-        )
 
     def _handled(self, resource: Resource) -> dict[str, str]:
         """The status field that tells which forced look is over; it is not while its fetches go on."""
@@ -454,18 +363,3 @@ def _was_ours(subject: Subject, status: Mapping[str, Any]) -> bool:
     """Whether the release was ever pierhead's: one that Helm made, and that was never taken over, is not."""
     known = "inputDigest" in (status.get("release") or {})
     return known or any(stored.bookkeeping is not None for stored in subject.revisions)
-
-
-async def _told(message: str, subject: Subject, inputs: Inputs | None) -> str:
-    """An error's message without the values that it may quote."""
-    if inputs is not None:
-        return await inputs.told(message)
-    if subject.sensitive:
-        return "what the API server said is not shown: it may quote values that cannot be read"
-    return message
-
-
-def _lost_kinds(subject: Subject, decision: Decision) -> bool:
-    """Whether the kinds that an apply lacks may be those of CRDs that this process has not applied."""
-    applying = decision.action is Action.APPLY and subject.brings_new
-    return applying and subject.memory.crds != subject.latest.revision.revision
