@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pierhead.batch import retrying
+from pierhead.batch.following.causes import cause_of
 from pierhead.batch.following.jobs import Counts, Glimpse, Interrupted, Seen, just_submitted
 from pierhead.batch.following.waiting import said_to_be_stuck, with_advice
 from pierhead.batch.gate import WAITING, Gate
@@ -187,10 +188,11 @@ def final_conditions(
             ready("Completed", target.message),
         ]
     else:
+        text = "; ".join([target.message, *(cause_of(failure) for failure in state.failures[:1])])
         found += [
-            Condition("Failed", "True", target.reason, target.message),
-            not_ready(target.reason, target.message),
-            stalled(target.reason, target.message),
+            Condition("Failed", "True", target.reason, text),
+            not_ready(target.reason, text),
+            stalled(target.reason, text),
         ]
     return tuple(found)
 

@@ -216,3 +216,48 @@ async def test_a_status_that_nobody_can_read_stops_everything(lab: Lab):
     lab.operator()
     await stalled(lab, name, "IndexRecordUnreadable")
     assert lab.aws.calls() == {}
+
+
+NEVER_STARTS = {
+    "an image that cannot be pulled": (
+        {"reason": "CannotPullContainerError: manifest unknown"},
+        {},
+        "FailedIndexes",
+        ("index 0: CannotPullContainerError: manifest unknown", "correct `image`"),
+    ),
+    "an image of a Pod that cannot be pulled": (
+        {"status_reason": "ImagePullBackOff - Back-off pulling image"},
+        {"template": {"eks": {"image": "example.com/none:1"}}},
+        "FailedIndexes",
+        ("index 0: ImagePullBackOff", "imagePullSecrets"),
+    ),
+    "a role that Batch cannot assume": (
+        {"status_reason": "ECS was unable to assume the role 'arn' that was provided for this task."},
+        {},
+        "FailedIndexes",
+        ("index 0: ECS was unable to assume the role", "jobRoleArn and executionRoleArn"),
+    ),
+    "a command that is not in the image": (
+        {"reason": 'CannotStartContainerError: exec: "run": executable file not found in $PATH'},
+        {},
+        "FailedIndexes",
+        ("index 0: CannotStartContainerError", "`command`"),
+    ),
+    "a container that never starts": (
+        {"stays": "STARTING"},
+        {"activeDeadlineSeconds": 1},
+        "DeadlineExceeded",
+        ("activeDeadlineSeconds",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NEVER_STARTS)
+async def test_what_never_runs_is_told_with_its_cause_and_what_to_do(lab: Lab, case: str):
+    script, spec, reason, fragments = NEVER_STARTS[case]
+    if "stays" not in script:
+        script = {"exit_code": None, "fails_in": "STARTING", **script}
+    lab.batch.script(**script)
+    lab.operator()
+    message = await stalled(lab, await lab.job(completions=2, **spec), reason)
+    assert [fragment for fragment in fragments if fragment not in message] == [], message
