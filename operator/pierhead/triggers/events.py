@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from pierhead.aws.events import document_in
 
@@ -28,7 +28,7 @@ class Event:
     content: Mapping[str, Any] = field(repr=False)
     """What expressions see as `event`: it as EventBridge delivers it, or what is known of an object of S3."""
     s3: bool = False
-    """Whether it is `bucket`, `key`, `size`, `etag`, `versionId`, `type` and `time` of an object."""
+    """Whether it is `type`, `bucket`, `key`, `encodedKey`, `size`, `etag`, `versionId` and `time` of one."""
 
 
 def events_in(body: str) -> tuple[Event, ...]:
@@ -83,6 +83,7 @@ def _object(kind: str, bucket: str, key: str, item: Mapping[str, Any], time: str
         "type": kind,
         "bucket": bucket,
         "key": key,
+        "encodedKey": quote(key),
         "size": size if isinstance(size, int) and not isinstance(size, bool) else 0,
         "etag": etag,
         "versionId": version,

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
-import structlog
-
 from pierhead.aws.access import Access
 from pierhead.aws.errors import NotFound
 from pierhead.aws.events import NotJSON
@@ -31,8 +29,6 @@ Accepts = Callable[[Event], bool]
 
 GRACE_SECONDS = 60.0
 """How long after a queue was opened its messages are kept for EventTriggers that are not there yet."""
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +101,7 @@ class Listeners:
         self._listeners: dict[Place, _Listener] = {}
         self._places: dict[ObjectKey, Place] = {}
         self._pending: dict[ObjectKey, dict[tuple[str, str], Pending]] = {}
+        self._malformed: dict[ObjectKey, str] = {}
         self._metrics = metrics
         metrics.follow(lambda: sum(len(waiting) for waiting in self._pending.values()))
 
@@ -144,6 +141,10 @@ class Listeners:
         """What waits for an EventTrigger, oldest first."""
         return tuple(self._pending.get(key, {}).values())
 
+    def malformed(self, key: ObjectKey) -> str | None:
+        """The id of the last message that is no JSON; each is told once."""
+        return self._malformed.pop(key, None)
+
     def trouble(self, key: ObjectKey) -> ReconcileError | None:
         """Why the EventTrigger's queue cannot be read, while that is so."""
         place = self._places.get(key)
@@ -168,6 +169,7 @@ class Listeners:
         for pending in self.pending(key):
             self._leave(key, pending)
         self._pending.pop(key, None)
+        self._malformed.pop(key, None)
         place = self._places.pop(key, None)
         listener = self._listeners.get(place) if place is not None else None
         if listener is None or place is None:
@@ -209,8 +211,10 @@ class Listeners:
             events = events_in(body)
         except NotJSON:
             self._metrics.ended("malformed")
-            _log.warning("a message is no JSON; it is left to the dead-letter queue", queue=place.name)
             listener.queue.leave(message)
+            for key in listener.wants:
+                self._malformed[key] = message.id
+                self._wake(key)
             return
         # One that is shown again may be waited for still.
         kept = listener.kept.setdefault(message.id, _Kept(message, events))

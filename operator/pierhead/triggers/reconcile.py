@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 
 from pierhead.aws.access import Access, Accesses, role_reader
+from pierhead.aws.assuming import RoleNotAssumable
 from pierhead.aws.policy import Policy
 from pierhead.aws.session import AwsSessions
 from pierhead.engine.metrics import Metrics
@@ -99,7 +100,6 @@ class EventTriggerReconciler:
         access = await self._access(spec, resource.key.namespace)
         await self._listen(resource, spec, access)
         judged = self._starter.judge(resource, maker)
-        refused = judged.refused or stored.last_refused
         facts = self._facts(resource, spec, stored, maker, judged)
         decision = decide(facts)
         for child in decision.replaced:
@@ -108,7 +108,7 @@ class EventTriggerReconciler:
         outcome = await self._starter.start_events(
             resource, spec, maker, access, zip(judged.events, decision.events, strict=True)
         )
-        refused = outcome.refused or (None if outcome.started else refused)
+        refused = outcome.refused or judged.refused or (None if outcome.started else stored.last_refused)
         failure = await self._announce(resource, spec, access, decision)
         for child in decision.trimmed:
             await self._delete(resource, child)
@@ -190,7 +190,11 @@ class EventTriggerReconciler:
             return
         if spec.event_pattern is not None:
             patterns.check(spec.event_pattern, "spec.eventPattern")
-        await self._listeners.listen(resource.key, Place(access, spec.queue), accepts_of(spec))
+        try:
+            await self._listeners.listen(resource.key, Place(access, spec.queue), accepts_of(spec))
+        except RoleNotAssumable as error:
+            error.field = "spec.aws"
+            raise
 
     async def _announce(
         self, resource: Resource, spec: EventTriggerSpec, access: Access, decision: Decision

@@ -33,6 +33,11 @@ from pierhead.triggers.report import refusal_of, to_text
 LINES_LIMIT = 16 * 1024 * 1024
 """Bytes of an object whose lines are counted."""
 
+NOT_JSON = (
+    "a message in the queue is no JSON; it is left to the dead-letter queue. Whoever sends it has to send "
+    "events of S3, EventBridge or SNS as they are"
+)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -84,6 +89,9 @@ class Starter:
     def judge(self, resource: Resource, maker: Maker) -> Judged:
         """Is done with events that the filter does not let pass, and refuses those it cannot judge."""
         keyed, refused = [], None
+        malformed = self._listeners.malformed(resource.key)
+        if malformed is not None:
+            refused = refusal_of(malformed, Invalid(NOT_JSON, reason="NotJSON", field="spec.queue"))
         for pending in self._listeners.pending(resource.key):
             event = pending.event
             try:

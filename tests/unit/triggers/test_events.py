@@ -41,8 +41,9 @@ def test_an_upload():
     (found,) = events_in(notification(record()))
     assert found.s3
     assert found.content == {
-        "type": "Created", "bucket": "pictures", "key": "incoming/a.jpg", "size": 12, "etag": "e1",
-        "versionId": "", "time": "2026-01-01T00:00:00.000Z",
+        "type": "Created", "bucket": "pictures", "key": "incoming/a.jpg",
+        "encodedKey": "incoming/a.jpg", "size": 12, "etag": "e1", "versionId": "",
+        "time": "2026-01-01T00:00:00.000Z",
     }  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def test_a_key_with_spaces_and_unicode_is_as_it_was_written():
     encoded = "incoming/Gr%C3%BC%C3%9Fe+aus%2BK%C3%B6ln+%281%29.jpg"
     (found,) = events_in(notification(record(key=encoded)))
     assert found.content["key"] == "incoming/Grüße aus+Köln (1).jpg"
+    assert found.content["encodedKey"] == "incoming/Gr%C3%BC%C3%9Fe%20aus%2BK%C3%B6ln%20%281%29.jpg"
     plain = "incoming/Grüße aus+Köln (1).jpg"
     told = [one for one in events_in(of_event_bridge(key=plain)) if one.s3]
     assert [one.content["key"] for one in told] == [plain]
