@@ -285,7 +285,7 @@ def _job(entry: Mapping[str, Any]) -> Job:
         exit_code=latest("exitCode"),
         reason=latest("reason"),
         attempts=len(attempts),
-        interruptions=sum(host_lost(attempt.get("statusReason") or "") for attempt in attempts),
+        interruptions=interruptions_in(entry),
         log_group=options.get("awslogs-group"),
         log_stream=latest("logStreamName"),
     )
@@ -294,6 +294,12 @@ def _job(entry: Mapping[str, Any]) -> Job:
 def host_lost(status_reason: str) -> bool:
     """Whether something ended because its host was lost."""
     return status_reason.startswith(HOST_LOST)
+
+
+def interruptions_in(entry: Mapping[str, Any]) -> int:
+    """How many attempts of a described job ended because their host was lost."""
+    attempts = entry.get("attempts") or entry.get("eksAttempts") or ()
+    return sum(host_lost(attempt.get("statusReason") or "") for attempt in attempts)
 
 
 def containers_of(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:

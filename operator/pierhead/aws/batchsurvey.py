@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pierhead.aws.batch import chunks, containers_of, telling
+from pierhead.aws.batch import chunks, containers_of, interruptions_in, telling
 from pierhead.aws.session import AwsClient
 
 LOG_GROUP: Final = "/aws/batch/job"
@@ -123,6 +123,17 @@ async def spans_of_children(client: AwsClient, array_id: str, *, pages: int) -> 
             spans = map(_span, answer["jobSummaryList"])
             found += [span for span in spans if span is not None]
     return found, calls
+
+
+async def interruptions_of(client: AwsClient, job: SurveyedJob) -> list[int]:
+    """Of the job, or of each child of an array, the attempts that lost their host; a call for a hundred."""
+    size = job.array_size
+    ids = [job.id] if size is None else [f"{job.id}:{place}" for place in range(size)]
+    found: list[int] = []
+    for some in chunks(ids):
+        answer = await client.call("describe_jobs", jobs=some)
+        found += map(interruptions_in, answer["jobs"])
+    return found
 
 
 async def _pages(client: AwsClient, operation: str, **request: Any) -> AsyncIterator[dict[str, Any]]:

@@ -6,9 +6,6 @@ is looked at.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
-
-import typer
 
 from pierhead.aws.errors import AwsError
 from pierhead.aws.session import AwsClient, AwsSessions, usual_region
@@ -16,10 +13,6 @@ from pierhead.cli.failures import CommandError
 from pierhead.settings import Settings
 
 _THREADS = 4
-
-RegionOption = Annotated[
-    str | None, typer.Option("--region", help="Region in AWS; $AWS_REGION or the profile's by default.")
-]
 
 
 def region_of(given: str | None) -> str:

@@ -61,3 +61,6 @@ TimeoutOption = Annotated[
         help="How long to wait; exit code 3 after that.",
     ),
 ]
+RegionOption = Annotated[
+    str | None, typer.Option("--region", help="Region in AWS; $AWS_REGION or the profile's by default.")
+]

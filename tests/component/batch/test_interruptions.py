@@ -1,8 +1,10 @@
 """Hosts that are lost are counted apart from what the application does, and do not eat its backoff."""
 
+from pathlib import Path
 from typing import Any
 
 from support.batch_lab import Lab, condition
+from support.command_line import CommandLine
 
 SPOT = {"exit_code": None, "status_reason": "Host EC2 (instance i-0a1b2c) terminated."}
 FARGATE_SPOT = {"exit_code": None, "status_reason": "Your Spot Task was interrupted."}
@@ -24,8 +26,8 @@ async def test_interruptions_take_no_round_and_are_counted_of_one_index(lab: Lab
     assert run_metrics(operator) == {"succeeded": 1, "failed": 0, "interrupted": 0}
 
 
-async def test_what_hosts_ended_is_told_from_what_the_application_ended(lab: Lab):
-    """Of an array the failed children are known, and those that went on to succeed are not."""
+async def test_what_hosts_ended_is_told_from_what_the_application_ended(lab: Lab, tmp_path: Path):
+    """Of an array the failed children are known, and those that went on to succeed only to who asks."""
     lab.batch.script(indexes="0", attempts="1,2", **SPOT)
     lab.batch.script(indexes="1", attempts="1", **SPOT)
     lab.batch.script(indexes="1", attempts="2", exit_code=3)
@@ -39,6 +41,9 @@ async def test_what_hosts_ended_is_told_from_what_the_application_ended(lab: Lab
     assert [entry.get("interruptions") for entry in status["failures"]] == [1, *[3] * 9]
     assert "13 came by the loss of a host" in condition(obj, "Failed")["message"]
     assert run_metrics(operator) == {"succeeded": 6, "failed": 1, "interrupted": 13}
+    pierhead = CommandLine(lab.sandbox.environment, lab.namespace, tmp_path, group="batch")
+    told = await pierhead("get", name, "--interruptions")
+    assert "42 attempts lost their host, of 15 runs, which ended 13 runs of indexes" in told.output
 
 
 async def test_they_are_told_while_it_runs_and_kept_over_a_restart_and_a_round(lab: Lab):

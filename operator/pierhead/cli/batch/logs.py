@@ -12,7 +12,8 @@ from pierhead.aws.batchsurvey import LOG_GROUP, Attempt, described
 from pierhead.aws.errors import NotFound
 from pierhead.aws.logs import LogLine, tail
 from pierhead.aws.session import AwsClient
-from pierhead.cli.aws import RegionOption, sessions_in
+from pierhead.cli import options
+from pierhead.cli.aws import sessions_in
 from pierhead.cli.batch import jobs
 from pierhead.cli.batch.options import NameArgument
 from pierhead.cli.batch.views import size_of, status_of
@@ -34,7 +35,7 @@ def logs(
         int | None,
         typer.Option("--attempt", min=1, help="Attempt of its last round, from 1; the last by default."),
     ] = None,
-    region: RegionOption = None,
+    region: options.RegionOption = None,
 ) -> None:
     """Print the last lines that an index has logged, from CloudWatch Logs, with your own AWS credentials."""
 

@@ -19,7 +19,7 @@ from pierhead.batch.following.jobs import STOP_MARK
 from pierhead.batch.submitting.definition import CLUSTER_TAG, NAME_TAG, NAMESPACE_TAG, UID_TAG
 from pierhead.cli import options
 from pierhead.cli.asking import agreed
-from pierhead.cli.aws import RegionOption, region_of, sessions_in
+from pierhead.cli.aws import region_of, sessions_in
 from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError
 from pierhead.cli.output import age, cell, print_table, show
@@ -96,7 +96,7 @@ def orphans(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Terminate without asking.")] = False,
     context: options.ContextOption = None,
     kubeconfig: options.KubeconfigOption = None,
-    region: RegionOption = None,
+    region: options.RegionOption = None,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Find jobs in AWS Batch that pierhead submitted and whose BatchJob is gone from this cluster."""

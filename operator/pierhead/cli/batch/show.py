@@ -4,17 +4,18 @@ Invariant: they read and never write.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from pierhead.cli import options
 from pierhead.cli.batch import views
 from pierhead.cli.batch.options import NameArgument
-from pierhead.cli.cluster import on
+from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.listing import Columns, objects_of, print_list
 from pierhead.cli.output import age, cell, print_fields, print_table, show
 from pierhead.cli.place import Place
+from pierhead.engine.resource import Object
 from pierhead.kube.resources import BATCH_JOBS
 
 _FAILURE_FIELDS = [
@@ -56,11 +57,27 @@ def list_(
 def get(
     name: NameArgument,
     place: Place,
+    interruptions: Annotated[
+        bool,
+        typer.Option(
+            "--interruptions", help="Ask Batch about every index, how often it lost its host: a call for 100."
+        ),
+    ] = False,
+    region: options.RegionOption = None,
     output: options.OutputOption = options.Output.TEXT,
 ) -> None:
     """Show a BatchJob: progress, conditions, what failed and why, its jobs, and what it waits for."""
-    obj = on(place, lambda cluster: cluster.one(BATCH_JOBS, name))
+
+    async def read(cluster: Cluster) -> tuple[Object, list[int]]:
+        obj = await cluster.one(BATCH_JOBS, name)
+        return obj, await _interruptions(obj, region) if interruptions else []
+
+    obj, counts = on(place, read)
     found = views.details(obj, datetime.now(UTC))
+    if interruptions:
+        # Of jobs that Batch has forgotten the status knows more.
+        known = max(found["interruptions"]["attempts"], sum(counts))
+        found["interruptions"] |= {"attempts": known, "runs": sum(1 for count in counts if count)}
     show(found, output, lambda: _print_details(found))
 
 
@@ -96,7 +113,19 @@ def _interrupted(found: dict[str, int]) -> str:
     if not found["attempts"]:
         return ""
     ended = f", which ended {found['indexes']} runs of indexes" if found["indexes"] else ""
-    return f"at least {found['attempts']} attempts lost their host{ended}"
+    of = f", of {found['runs']} runs" if "runs" in found else ""
+    return f"{'' if of else 'at least '}{found['attempts']} attempts lost their host{of}{ended}"
+
+
+async def _interruptions(obj: Object, region: str | None) -> list[int]:
+    """How often each run of an index lost its host, of all jobs that Batch still knows."""
+    from pierhead.aws.batchsurvey import interruptions_of  # noqa: PLC0415 (AWS's library takes long to load)
+    from pierhead.cli.aws import in_region  # noqa: PLC0415
+    from pierhead.cli.batch import jobs  # noqa: PLC0415
+
+    async with in_region(jobs.region(obj, region), "batch") as client:
+        found = await jobs.jobs_of(client, obj)
+        return [count for job in found for count in await interruptions_of(client, job)]
 
 
 def _print_entries(title: str, entries: list[dict[str, Any]], fields: list[str]) -> None:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from pierhead.aws.stacks import apply_stack
-from pierhead.cli.aws import RegionOption, in_region, region_of
+from pierhead.cli import options
+from pierhead.cli.aws import in_region, region_of
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.output import as_yaml
 from pierhead.engine.outcome import ReconcileError
@@ -66,7 +67,7 @@ def install(
     role: RoleOption = "",
     format_: FormatOption = Format.CLOUDFORMATION,
     apply: ApplyOption = False,
-    region: RegionOption = None,
+    region: options.RegionOption = None,
 ) -> None:
     """Print the rule, queue and rights that events need, as a template; with --apply, make them.
 

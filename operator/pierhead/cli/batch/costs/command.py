@@ -12,7 +12,7 @@ import typer
 
 from pierhead.aws.batchsurvey import Span, SurveyedJob, spans_of_children
 from pierhead.cli import options
-from pierhead.cli.aws import RegionOption, in_region
+from pierhead.cli.aws import in_region
 from pierhead.cli.batch import jobs as jobs_in_batch
 from pierhead.cli.batch import views
 from pierhead.cli.batch.costs.estimate import Estimate, Part, Resources, estimated
@@ -43,7 +43,7 @@ def cost(
             help="How long an index takes; by default the mean of those that ended.",
         ),
     ] = None,
-    region: RegionOption = None,
+    region: options.RegionOption = None,
     price_list: Annotated[
         Path | None, typer.Option("--prices", help="File with other prices; see docs/cli.md.")
     ] = None,

@@ -15,7 +15,7 @@ import typer
 
 from pierhead.aws.secretwriter import SecretWriter
 from pierhead.cli import options
-from pierhead.cli.aws import RegionOption, in_region, region_of
+from pierhead.cli.aws import in_region, region_of
 from pierhead.cli.cluster import Cluster, on
 from pierhead.cli.failures import CommandError, ExitCode
 from pierhead.cli.masking import MASK, without
@@ -65,7 +65,7 @@ def import_(
             "--replace", metavar="VERSION", help="Let this version go, though no import of ours made it."
         ),
     ] = None,
-    region: RegionOption = None,
+    region: options.RegionOption = None,
     kms_key: Annotated[
         str | None, typer.Option(help="KMS key of new secrets; the account's own for secrets by default.")
     ] = None,
