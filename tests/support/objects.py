@@ -8,6 +8,7 @@ from pierhead.kube.credentials import Credentials
 from pierhead.kube.errors import NotFound
 from pierhead.kube.resources import ResourceType
 from pierhead_sandbox.sandbox import Sandbox
+from repository_files import ROOT
 
 
 def credentials_of(sandbox: Sandbox) -> Credentials:
@@ -96,3 +97,11 @@ def app(namespace: str, *, replicas: int = 0, image: str = "nginx") -> list[dict
         obj("v1", "Service", spec={"selector": selector, "ports": [{"port": 80}]}),
         obj("v1", "ServiceAccount"),
     ]
+
+
+def crds_served(sandbox: Sandbox, *plurals: str) -> None:
+    """Applies the CRDs of these kinds of ours; returns once they are established."""
+    for plural in plurals:
+        crd = ROOT / "crds" / f"pierhead.dev_{plural}.yaml"
+        sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
+        sandbox.established(f"{plural}.pierhead.dev")

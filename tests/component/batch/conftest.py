@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -7,14 +6,13 @@ from pierhead.kube.client import Client
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
 from support.batch_lab import Lab
+from support.objects import crds_served
 
 
 @pytest.fixture(scope="session")
 def batch_jobs_served(sandbox: Sandbox) -> None:
     """The CRD of BatchJob is established."""
-    crd = Path(__file__).parents[3] / "crds" / "pierhead.dev_batchjobs.yaml"
-    sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
-    sandbox.established("batchjobs.pierhead.dev")
+    crds_served(sandbox, "batchjobs")
 
 
 @pytest.fixture

@@ -1,20 +1,18 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from pierhead.kube.client import Client
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
+from support.objects import crds_served
 from support.secrets_lab import Lab
 
 
 @pytest.fixture(scope="session")
 def synced_secrets_served(sandbox: Sandbox) -> None:
     """The CRD of SyncedSecret is established."""
-    crd = Path(__file__).parents[3] / "crds" / "pierhead.dev_syncedsecrets.yaml"
-    sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
-    sandbox.established("syncedsecrets.pierhead.dev")
+    crds_served(sandbox, "syncedsecrets")
 
 
 @pytest.fixture

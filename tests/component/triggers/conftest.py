@@ -1,21 +1,18 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from pierhead.kube.client import Client
 from pierhead_sandbox.aws.control import AwsControl
 from pierhead_sandbox.sandbox import Sandbox
+from support.objects import crds_served
 from support.trigger_lab import TriggerLab
 
 
 @pytest.fixture(scope="session")
 def event_triggers_served(sandbox: Sandbox) -> None:
     """The CRDs of EventTrigger and BatchJob are established."""
-    for plural in ("eventtriggers", "batchjobs"):
-        crd = Path(__file__).parents[3] / "crds" / f"pierhead.dev_{plural}.yaml"
-        sandbox.kubectl("apply", "--server-side", "--validate=strict", "-f", str(crd))
-        sandbox.established(f"{plural}.pierhead.dev")
+    crds_served(sandbox, "eventtriggers", "batchjobs")
 
 
 @pytest.fixture

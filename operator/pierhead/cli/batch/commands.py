@@ -6,7 +6,7 @@ Invariant: as in `pierhead.cli.group`.
 from pierhead.cli.group import group
 
 app = group(
-    "BatchJobs: see how they get on and why they fail, stop them, and find what outlived them.",
+    "BatchJobs: see how they get on and why they fail, retry, stop, and find what outlived them.",
     {
         "list": "pierhead.cli.batch.show:list_",
         "get": "pierhead.cli.batch.show:get",
