@@ -4,6 +4,7 @@ import pytest
 import typer
 
 from pierhead.cli.failures import CommandError, ExitCode, ending
+from repository_files import ROOT
 
 
 def test_a_bug_is_told_by_its_place_and_not_by_its_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,3 +36,8 @@ def test_an_end_that_is_no_failure_is_let_through(passed: BaseException) -> None
 
     with pytest.raises(type(passed)):
         ending(command)()
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    assert [code for code in ExitCode if f"\n| {code.value} | " not in page] == []
