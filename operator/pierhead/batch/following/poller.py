@@ -26,6 +26,10 @@ from pierhead.engine.tasks import ended
 URGENT_SECONDS = 0.25
 """How long a first look, or one that an event asks for, waits for others that are due with it."""
 
+_AGAIN_SECONDS = (1.0, 2.0, 4.0)
+"""Pauses before further looks at a job whose end an event told of and a look did not show: an answer of
+Batch's may be older than its event."""
+
 _SLOWEST = 8
 
 _PARTS = (0.8, 0.95)
@@ -70,7 +74,8 @@ class Poller:
         self._seen: dict[Reference, Seen] = {}
         self._glimpses = Glimpses(client)
         self._fronts = Fronts(client)
-        self._hinted: set[str] = set()
+        self._hinted: dict[str, int] = {}
+        """Jobs that events tell of, and how many looks there were for the event already."""
         self._urgent = asyncio.Event()
         self._failures = 0
         self._due = 0.0
@@ -122,7 +127,7 @@ class Poller:
             return
         if blocked:
             self._glimpses.suspect(job_id)
-        self._hinted.add(job_id)
+        self._hinted[job_id] = len(_AGAIN_SECONDS) if blocked else 0
         self._urgent.set()
 
     async def run(self) -> None:
@@ -142,10 +147,11 @@ class Poller:
 
     async def _turn(self, *, urgent: bool) -> None:
         every = [(key, job_id) for key, jobs in self._jobs.items() for job_id in jobs]
-        hinted, self._hinted = self._hinted, set()
+        hinted, self._hinted = self._hinted, {}
         try:
             if urgent:
                 await self._look([job for job in every if job not in self._seen or job[1] in hinted])
+                self._look_again(hinted)
             else:
                 await self._look(every)
                 if self._glimpsing is None or self._glimpsing.done():
@@ -158,6 +164,23 @@ class Poller:
             self._failures += 1
         else:
             self._recovered()
+
+    def _look_again(self, hinted: Mapping[str, int]) -> None:
+        """Looks at those of these jobs a little later that are not seen to have ended."""
+        loop = asyncio.get_running_loop()
+        for job_id, looks in hinted.items():
+            if looks < len(_AGAIN_SECONDS) and self._runs(job_id):
+                loop.call_later(_AGAIN_SECONDS[looks], self._hint_again, job_id, looks + 1)
+
+    def _hint_again(self, job_id: str, looks: int) -> None:
+        if self._runs(job_id):
+            self._hinted.setdefault(job_id, looks)
+            self._urgent.set()
+
+    def _runs(self, job_id: str) -> bool:
+        """Whether it is followed and not seen to have ended."""
+        seen = (self._seen.get((key, job_id)) for key, jobs in self._jobs.items() if job_id in jobs)
+        return any(one is None or not one.ended for one in seen)
 
     def _pause(self) -> float:
         slower = float(min(2**self._failures, _SLOWEST))

@@ -120,3 +120,11 @@ async def test_a_poller_that_is_stopped_as_an_event_comes_ends():
         task.cancel()
         done, _ = await asyncio.wait([task], timeout=PATIENCE_SECONDS)
         assert done
+
+
+async def test_an_end_that_an_event_tells_of_is_looked_for_until_batch_shows_it():
+    batch = Batch()
+    async with polling(batch, 3600) as poller:
+        poller.hint("hasty")
+        await batch.until("hasty", 2)
+        assert "quiet" not in batch.described
