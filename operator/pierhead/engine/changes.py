@@ -1,7 +1,7 @@
 """Which changes of an object are worth a reconcile.
 
 Invariant: what a reconcile itself writes (status, finalizers) never asks for another; what a person writes
-(spec, deletion, labels, annotations) always does.
+(spec, deletion, labels, annotations) always does, and so does taking away what a reconcile wrote.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,17 @@ def priority_of(before: Object | None, now: Object, *, reconcile_at: str) -> Pri
     for name in ("annotations", "labels", "ownerReferences"):
         if (past.get(name) or None) != (metadata.get(name) or None):
             return Priority.EVENT
-    return None
+    return Priority.EVENT if _taken_away(before, now) else None
+
+
+def _taken_away(before: Object, now: Object) -> bool:
+    """Whether somebody erased the status, or a finalizer of an object that is to stay."""
+    told = "observedGeneration" in (before.get("status") or {})
+    if told and "observedGeneration" not in (now.get("status") or {}):
+        return True
+    finalizers = set(before["metadata"].get("finalizers") or ())
+    kept = finalizers <= set(now["metadata"].get("finalizers") or ())
+    return not kept and "deletionTimestamp" not in now["metadata"]
 
 
 def _annotation(metadata: Mapping[str, Any], name: str) -> str | None:

@@ -35,6 +35,11 @@ def thing(**metadata: Any) -> dict[str, Any]:
         (thing(), thing(status={"observedGeneration": 1, "keys": 3}), None),
         (thing(), thing(finalizers=["pierhead.dev/cleanup"]), None),
         (thing(resourceVersion="1"), thing(resourceVersion="2"), None),
+        (thing(), thing(status=None), Priority.EVENT),
+        (thing(status={}), thing(status=None), None),
+        (thing(finalizers=["a"]), thing(), Priority.EVENT),
+        (thing(finalizers=["a"]), thing(finalizers=["a", "b"]), None),
+        (thing(deletionTimestamp="t", finalizers=["a"]), thing(deletionTimestamp="t"), None),
     ],
 )
 def test_priority_of_a_change(before: Any, now: Any, expected: Priority | None) -> None:

@@ -112,7 +112,7 @@ async def test_a_change_of_status_or_finalizers_alone_reconciles_nothing() -> No
     harness.store.create("a")
     async with harness:
         await harness.rest()
-        harness.store.set_status(A, {"size": 99})
+        harness.store.set_status(A, {"observedGeneration": 1, "size": 99})
         harness.store.set_finalizers(A, [FINALIZER, "other/one"])
         await harness.rest()
     assert len(harness.reconciler.runs) == 1
