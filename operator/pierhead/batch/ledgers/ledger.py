@@ -102,7 +102,10 @@ class Ledger:
 
     def failures(self, also_failed: IndexSet | None = None) -> int:
         """Failures in all rounds; `also_failed` as in `exhausted`."""
-        return self.earlier.total() + len(self.failed | (also_failed or IndexSet()))
+        failed = self.failed | (also_failed or IndexSet())
+        # One that is barred is among those of earlier already.
+        barred = self.earlier.above(MOST_FAILURES - 1, failed)
+        return self.earlier.total() + len(failed - barred)
 
     def remaining(self, limit: int) -> IndexSet:
         """Indexes that have not succeeded, and failed no more than `limit` times."""

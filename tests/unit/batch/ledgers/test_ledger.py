@@ -136,6 +136,13 @@ def test_the_largest_ledger_fits_a_config_map():
     assert len(ledger.to_bytes()) < 1_000_000
 
 
+def test_an_index_that_failed_and_must_not_run_again_failed_once():
+    ledger = Ledger.first(SIZE).with_results(IndexSet(), IndexSet.of([1, 2, 3])).barring(IndexSet.of([1, 2]))
+    assert ledger.failures() == 3
+    assert ledger.failures(IndexSet.of([3, 4])) == 4
+    assert ledger.advance(5).failures() == 3
+
+
 def test_five_percent_random_failures_of_a_hundred_thousand_are_small():
     chance = random.Random(1)
     failed = IndexSet.of(index for index in range(100_000) if chance.random() < 0.05)
