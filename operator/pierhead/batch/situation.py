@@ -156,6 +156,11 @@ class Situation:
         return self.shared.follower.glimpses(self.resource.key, self.access)
 
     @property
+    def told(self) -> IndexSet:
+        """The indexes that the stored status says have succeeded, as far as its text goes."""
+        return IndexSet.from_text(self._stored.completed_indexes or "", self.state.ledger.size)
+
+    @property
     def wish(self) -> tuple[int, str]:
         """What the user asked for last."""
         return self.resource.generation, self.resource.annotations.get(RECONCILE_AT, "")

@@ -79,7 +79,7 @@ def lose(situation: Situation, shards: tuple[Shard, ...]) -> None:
     for shard in shards:
         state, indexes = situation.state, situation.indexes_of(shard)
         glimpse = glimpses.get(shard.job_id or "", Glimpse())
-        succeeded = indexes.at_places(glimpse.succeeded)
+        succeeded = indexes.at_places(glimpse.succeeded) | (situation.told & indexes)
         lost = indexes - succeeded
         ledger = state.ledger.with_results(succeeded, IndexSet()).barring(lost)
         state = replace(state, ledger=ledger, lost=state.lost + len(lost))
