@@ -126,7 +126,7 @@ async def find(situation: Situation, shards: tuple[Shard, ...]) -> None:
     """Looks jobs up by name, adopts what is found, and stops the twins of a job."""
     now, memory = situation.now, situation.memory
     found = await look_up(situation.client, situation.spec.queue, situation.names, shards)
-    for shard, jobs in found.items():
+    for shard, jobs in found:
         memory.looked_up[key_of(shard)] = now
         known, twins = adopted(shard, jobs, situation.now)
         if known is not shard:

@@ -48,16 +48,18 @@ async def submit(
 
 async def look_up(
     client: BatchClient, queue: str, names: JobNames, shards: Iterable[Shard]
-) -> dict[Shard, list[ListedJob]]:
-    """The jobs that exist by the names of these shards, all of one round: the oldest first."""
+) -> list[tuple[Shard, list[ListedJob]]]:
+    """Each of these shards, all of one round, with the jobs that exist by its name: the oldest first."""
     wanted = {names.job(shard.round, shard.shard): shard for shard in shards}
     some = next(iter(wanted.values()))
     pattern = next(iter(wanted)) if len(wanted) == 1 else f"{names.prefix(some.round)}*"
-    found: dict[Shard, list[ListedJob]] = {shard: [] for shard in wanted.values()}
+    found: dict[str, list[ListedJob]] = {name: [] for name in wanted}
     for job in await _listed(client, queue, pattern):
-        if job.name in wanted:
-            found[wanted[job.name]].append(job)
-    return {shard: sorted(jobs, key=lambda job: (job.created_at, job.id)) for shard, jobs in found.items()}
+        if job.name in found:
+            found[job.name].append(job)
+    return [
+        (wanted[name], sorted(jobs, key=lambda job: (job.created_at, job.id))) for name, jobs in found.items()
+    ]
 
 
 def adopted(shard: Shard, jobs: Sequence[ListedJob], now: datetime) -> tuple[Shard, list[str]]:
