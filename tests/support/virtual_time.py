@@ -6,7 +6,8 @@ A loop that has nothing to run and nothing to wait for raises instead of hanging
 import asyncio
 import functools
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -16,9 +17,12 @@ class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.outside = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
+        if not ready and timeout != 0 and self.outside:
+            return super().select(None)
         if not ready:
             if timeout is None:
                 raise RuntimeError("every task waits for something that nothing left can bring")
@@ -35,6 +39,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Time does not pass while something outside of the loop is waited for, which will wake it."""
+        self._jumping.outside += 1
+        try:
+            yield
+        finally:
+            self._jumping.outside -= 1
 
 
 def virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
