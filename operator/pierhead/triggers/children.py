@@ -17,7 +17,7 @@ from pierhead.kube.watch import EventType
 from pierhead.kube.watch_set import WatchKey, WatchSet
 from pierhead.model import GROUP
 from pierhead.triggers.decide import Child
-from pierhead.triggers.making import EVENT_ANNOTATION, SENT_ANNOTATION, TRIGGER_LABEL
+from pierhead.triggers.making import EVENT_ANNOTATION, REPLACES_ANNOTATION, SENT_ANNOTATION, TRIGGER_LABEL
 from pierhead.triggers.model import RESOURCE
 
 ANNOUNCED: Final = f"{GROUP}/announced"
@@ -130,6 +130,7 @@ def child_of(obj: Object) -> Child:
         uid=metadata["uid"],
         key=annotations.get(EVENT_ANNOTATION, ""),
         sent=_moment(annotations.get(SENT_ANNOTATION, "")),
+        replaces=annotations.get(REPLACES_ANNOTATION) == "true",
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
         ended=datetime.fromisoformat(end["lastTransitionTime"]) if end is not None else None,
         succeeded=end is not None and end["type"] == "Complete",

@@ -7,13 +7,15 @@ while the event may be told once more, and what a schedule started until the sta
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pierhead.triggers.cron import TOO_MANY, Due
 
 REMEMBERED = timedelta(minutes=15)
 """How long what an event started is kept after its end: a queue may show a message again meanwhile."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 Policy = Literal["Allow", "Forbid", "Replace"]
 Verdict = Literal["Start", "Done", "Hold"]
@@ -30,6 +32,8 @@ class Child:
     created: datetime
     sent: datetime | None = None
     """When the event that started it came into its queue; None where that is not known."""
+    replaces: bool = False
+    """Whether it was started in place of all that ran then."""
     ended: datetime | None = None
     succeeded: bool = False
     announced: bool = False
@@ -72,8 +76,6 @@ class Decision:
     """What becomes of the time that is due."""
     events: tuple[Verdict, ...] = ()
     """What becomes of each waiting event."""
-    replaced: tuple[Child, ...] = ()
-    """To be deleted before anything is started."""
     announced: tuple[Child, ...] = ()
     """Whose end is to be told."""
     trimmed: tuple[Child, ...] = ()
@@ -92,20 +94,27 @@ def decide(facts: Facts) -> Decision:
     trimmed, later = _history(facts, spared={child.uid for child in announced})
     scheduled, warning = _scheduled(facts)
     events = _events(facts)
-    starts = scheduled == "Start" or "Start" in events
-    replaced = tuple(child for child in facts.children if child.active) if facts.policy == "Replace" else ()
     moments = [later] if later is not None else []
     if facts.due is not None and not facts.suspend:
         moments.append(facts.due.next)
     return Decision(
         scheduled=scheduled,
         events=events,
-        replaced=replaced if starts else (),
         announced=announced,
         trimmed=trimmed,
         wake_at=min(moments, default=None),
         warning=warning,
     )
+
+
+def replaced(children: Iterable[Child], policy: Policy) -> tuple[Child, ...]:
+    """What still runs of what a newer one was started to replace; to be deleted once that one is there.
+
+    Not before: a crash in between would leave nothing that tells that the older event was started.
+    """
+    ordered = sorted(children, key=lambda child: (child.created, child.sent or _NEVER, child.name))
+    newest = max((place for place, child in enumerate(ordered) if child.replaces), default=0)
+    return tuple(child for child in ordered[:newest] if child.active) if policy == "Replace" else ()
 
 
 def _scheduled(facts: Facts) -> tuple[Verdict, str]:

@@ -28,6 +28,9 @@ EVENT_ANNOTATION: Final = f"{GROUP}/event"
 SENT_ANNOTATION: Final = f"{GROUP}/event-sent"
 """When the event came into its queue."""
 
+REPLACES_ANNOTATION: Final = f"{GROUP}/replaces"
+"""`true` on what was started in place of all that ran then."""
+
 SCHEDULED_ANNOTATION: Final = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 """As in a CronJob's Jobs."""
 
@@ -139,7 +142,7 @@ class Maker:
             "name": name,
             "namespace": resource.key.namespace,
             "labels": {**_texts(obj["metadata"]["labels"]), TRIGGER_LABEL: label},
-            "annotations": {**_texts(obj["metadata"]["annotations"]), **annotations},
+            "annotations": {**_texts(obj["metadata"]["annotations"]), **self._replaces(), **annotations},
             "ownerReferences": [
                 {
                     "apiVersion": RESOURCE.reference.api_version,
@@ -152,6 +155,9 @@ class Maker:
             ],
         }
         return obj
+
+    def _replaces(self) -> dict[str, str]:
+        return {REPLACES_ANNOTATION: "true"} if self._spec.concurrency_policy == "Replace" else {}
 
     def _check_lifetime(self, spec: Mapping[str, Any]) -> None:
         lifetime, least = spec.get(_LIFETIME), int(REMEMBERED.total_seconds())

@@ -28,7 +28,7 @@ from pierhead.triggers import patterns
 from pierhead.triggers.announcing import Announcer
 from pierhead.triggers.children import STARTED, Children, Known
 from pierhead.triggers.cron import due
-from pierhead.triggers.decide import Child, Decision, Facts, decide
+from pierhead.triggers.decide import Child, Decision, Facts, decide, replaced
 from pierhead.triggers.events import CREATED, Event
 from pierhead.triggers.listening import GRACE_SECONDS, Accepts, Listeners, Place
 from pierhead.triggers.making import Maker
@@ -102,13 +102,14 @@ class EventTriggerReconciler:
         judged = self._starter.judge(resource, maker)
         facts = self._facts(resource, spec, stored, maker, judged)
         decision = decide(facts)
-        for child in decision.replaced:
-            await self._delete(resource, child)
         scheduled = await self._starter.start_scheduled(resource, spec, maker, facts, decision)
         outcome = await self._starter.start_events(
             resource, spec, maker, access, zip(judged.events, decision.events, strict=True)
         )
         refused = outcome.refused or judged.refused or (None if outcome.started else stored.last_refused)
+        children = tuple(known.child for known in self._known(resource).values())
+        for child in replaced(children, spec.concurrency_policy or "Allow"):
+            await self._delete(resource, child)
         failure = await self._announce(resource, spec, access, decision)
         for child in decision.trimmed:
             await self._delete(resource, child)

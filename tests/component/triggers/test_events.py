@@ -101,6 +101,17 @@ async def test_replace_deletes_what_runs(lab: TriggerLab):
     await lab.until(lambda: lab.jobs() and uid not in {job["metadata"]["uid"] for job in lab.jobs()})
 
 
+async def test_an_event_that_fits_no_job_replaces_none(lab: TriggerLab):
+    place = {"path": "/spec/completions", "expression": "event.detail.count"}
+    await lab.trigger(eventPattern={"source": ["team.app"]}, concurrencyPolicy="Replace", assign=[place])
+    lab.operator()
+    lab.send(lab.event(count=1))
+    (first,) = await lab.started(1)
+    lab.send(lab.event(count=-1))
+    await lab.has("EventRefused", reason="Rejected")
+    assert [job["metadata"]["uid"] for job in lab.jobs()] == [first["metadata"]["uid"]]
+
+
 async def test_two_triggers_share_a_queue(lab: TriggerLab):
     """Also the one that is there only a while after the queue was opened."""
     await lab.trigger("one", eventPattern={"detail-type": ["Order Placed"]})

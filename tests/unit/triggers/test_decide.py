@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pierhead.triggers.cron import TOO_MANY, Due
-from pierhead.triggers.decide import REMEMBERED, Child, Decision, Facts, decide
+from pierhead.triggers.decide import REMEMBERED, Child, Decision, Facts, decide, replaced
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NEXT = NOW + timedelta(minutes=30)
@@ -99,13 +99,19 @@ def test_what_becomes_of_waiting_events(case):
     assert decide(facts(**given_facts)).events == expected
 
 
-def test_replace_deletes_what_runs_only_when_something_starts():
-    ended = child("ended", ended=5)
-    children = (RUNNING, ended)
-    assert decide(facts(policy="Replace", due=DUE, children=children)).replaced == (RUNNING,)
-    assert decide(facts(policy="Replace", waiting=("a",), children=children)).replaced == (RUNNING,)
-    assert decide(facts(policy="Replace", due=NOT_DUE, children=children)).replaced == ()
-    assert decide(facts(policy="Allow", due=DUE, children=children)).replaced == ()
+def test_what_is_replaced_goes_once_what_replaces_it_is_there():
+    old, ended = child("old", age=60), child("ended", age=90, ended=5)
+    new = child("new", age=30, replaces=True)
+    assert replaced((new, old, ended), "Replace") == (old,)
+    assert replaced((old, new, child("later", age=10)), "Replace") == (old,)
+    assert replaced((old, ended, RUNNING), "Replace") == ()
+    assert replaced((old, new), "Allow") == ()
+
+
+def test_of_one_second_the_event_that_was_sent_later_is_the_newer():
+    a = child("a", sent=NOW, replaces=True)
+    b = child("b", sent=NOW - timedelta(milliseconds=1), replaces=True)
+    assert replaced((a, b), "Replace") == (b,)
 
 
 def test_the_oldest_history_goes():

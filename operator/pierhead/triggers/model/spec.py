@@ -106,7 +106,7 @@ class EventTriggerSpec(Model):
 
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] | None = None
     """While something that was started runs: `Allow` starts more; `Forbid` lets a schedule's time pass, and
-    events wait in the queue; `Replace` deletes it and starts the new. Defaults to Allow."""
+    events wait in the queue; `Replace` starts the new and deletes it. Defaults to Allow."""
 
     successful_jobs_history_limit: Annotated[int, Field(ge=0, le=MOST_HISTORY)] | None = None
     """How many that succeeded are kept. Defaults to 3."""
