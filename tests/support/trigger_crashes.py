@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pierhead.kube.client import Client
@@ -135,7 +136,7 @@ async def all_crashes(
 
         async with world.limit:
             try:
-                found = await end_of(world, scenario, dies, expected["status"])
+                found = await end_of(world, scenario, dies, expected)
             except (AssertionError, TimeoutError) as error:
                 found = {"error": repr(error)}
         if found != expected:
@@ -153,7 +154,7 @@ async def all_crashes(
 async def end_of(
     world: World, scenario: Scenario, dies_at: Callable[[str, str], bool], wanted: Any
 ) -> dict[str, Any]:
-    """What a run ends in whose first operator dies where it is told; `wanted` is the status to wait for."""
+    """What a run ends in whose first operator dies where it is told; `wanted` is the end to wait for."""
     name = await asyncio.to_thread(world.sandbox.create_namespace, f"crash-{secrets.token_hex(4)}")
     lab = TriggerLab(world.sandbox, world.kube, name, world.aws)
     # Half past some hour to come: of a schedule by the hour one time is due.
@@ -169,8 +170,8 @@ async def end_of(
         heir = asyncio.create_task(_followed(lab, first, run.clock))
         try:
             await scenario.story(run)
-            with contextlib.suppress(AssertionError):
-                await lab.until(lambda: wanted in (None, _status(run)), within=SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await eventually(partial(_is, run, wanted), seconds=SECONDS)
         finally:
             heir.cancel()
             await asyncio.gather(heir, return_exceptions=True)
@@ -215,6 +216,10 @@ def _state(run: Run) -> dict[str, Any]:
         "dead": lab.waiting(run.dead) if run.dead else 0,
         "status": _status(run),
     }
+
+
+async def _is(run: Run, wanted: Any) -> bool:
+    return wanted in (None, await asyncio.to_thread(_state, run))
 
 
 def _status(run: Run) -> Any:

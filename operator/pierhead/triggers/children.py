@@ -70,6 +70,12 @@ class Children:
         """Remembers what our own write made."""
         self._keep(obj)
 
+    def deleting(self, key: ObjectKey, name: str) -> None:
+        """Our own write has deleted it: it runs no more, though it may be there for a while."""
+        known = self._known.get(key, {}).get(name)
+        if known is not None:
+            self._known[key][name] = replace(known, child=replace(known.child, deleting=True))
+
     def gone(self, obj: Object) -> None:
         """Forgets an object."""
         key = _trigger(obj)

@@ -226,6 +226,7 @@ class EventTriggerReconciler:
         kind = STARTED[known.object["kind"]]
         with suppress(NotFound):
             await self._client.delete(kind, child.name, resource.key.namespace, uid=child.uid)
+        self._children.deleting(resource.key, child.name)
 
 
 def accepts_of(spec: EventTriggerSpec) -> Accepts:
