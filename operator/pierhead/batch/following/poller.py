@@ -194,6 +194,9 @@ class Poller:
             await asyncio.sleep(max(0.0, left))
             self._urgent.clear()
             return False
+        if left <= 0:
+            # An event that is there already would win over a timeout that is due already, each time anew.
+            return False
         try:
             # Not wait_for: in Python 3.11 it drops a cancellation that comes together with the event.
             async with asyncio.timeout(left):
