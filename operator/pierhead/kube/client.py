@@ -123,11 +123,14 @@ class Client:
             if not token:
                 return
 
-    async def create(self, resource: ResourceType, obj: Object) -> Object:
-        """Creates the object. Raises AlreadyExists."""
+    async def create(self, resource: ResourceType, obj: Object, *, dry_run: bool = False) -> Object:
+        """Creates the object, or has it judged only. Raises AlreadyExists."""
         metadata = obj.get("metadata") or {}
         name = metadata.get("name") or metadata.get("generateName") or ""
-        call = self._call("POST", "create", resource, None, metadata.get("namespace"), body=obj, named=name)
+        query = {"dryRun": "All"} if dry_run else None
+        call = self._call(
+            "POST", "create", resource, None, metadata.get("namespace"), query=query, body=obj, named=name
+        )
         return await self._object(call)
 
     async def create_subresource(

@@ -20,6 +20,7 @@ from pierhead.kube.ownership import tokens_of
 from pierhead.model import GROUP
 from pierhead.triggers.decide import REMEMBERED
 from pierhead.triggers.model import RESOURCE, EventTriggerSpec
+from pierhead.triggers.report import to_text
 
 TRIGGER_LABEL: Final = f"{GROUP}/event-trigger"
 """Finds what EventTriggers started; whose it is the owner reference says."""
@@ -84,6 +85,16 @@ class Maker:
         ):
             if text is not None:
                 self._expressions.compiled(text, field=field, variables=names)
+
+    def sample(self, now: datetime) -> Object | None:
+        """What it would start at a time of its schedule; None where that follows from an event.
+
+        Raises Invalid as `made` does.
+        """
+        if self._spec.schedule is None and self._spec.assign:
+            return None
+        event = {"scheduledTime": to_text(now)} if self._spec.schedule is not None else {}
+        return self.made(f"{_cut(self._resource.key.name)}-sample", Variables(event), {})
 
     def wanted(self, event: Mapping[str, Any]) -> bool:
         """Whether the filter lets an event pass. Raises Invalid."""

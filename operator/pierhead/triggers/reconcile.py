@@ -97,6 +97,7 @@ class EventTriggerReconciler:
         stored = EventTriggerStatus.model_validate(resource.status)
         maker = Maker(resource, spec, self._expressions)
         maker.check()
+        await self._starter.try_out(resource, spec, maker, self._clock())
         access = await self._access(spec, resource.key.namespace)
         await self._listen(resource, spec, access)
         judged = self._starter.judge(resource, maker)

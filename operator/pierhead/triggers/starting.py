@@ -5,6 +5,7 @@ dies in between, the next one finds it by its name and starts nothing twice.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,6 +105,28 @@ class Starter:
             else:
                 self._listeners.done(resource.key, pending)
         return Judged(tuple(sorted(keyed, key=lambda event: event.pending.sent)), refused)
+
+    async def try_out(self, resource: Resource, spec: EventTriggerSpec, maker: Maker, now: datetime) -> None:
+        """Has the API server judge what a new spec would start, as far as that needs no event.
+
+        What runs at night is not to fail at night. Raises Invalid and Denied when the API server does not
+        take it, and what passes.
+        """
+        settled = any(
+            entry.get("type") == "Ready"
+            and entry.get("status") == "True"
+            and entry.get("observedGeneration") == resource.generation
+            for entry in resource.status.get("conditions") or ()
+        )
+        sample = None if settled else maker.sample(now)
+        if sample is None:
+            return
+        try:
+            with suppress(AlreadyExists):
+                await self._client.create(STARTED[spec.template.kind], sample, dry_run=True)
+        except (Invalid, Denied) as error:
+            error.field = error.field or "spec.template"
+            raise
 
     async def start_scheduled(
         self, resource: Resource, spec: EventTriggerSpec, maker: Maker, facts: Facts, decision: Decision

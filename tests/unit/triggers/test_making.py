@@ -57,6 +57,18 @@ def test_values_follow_from_the_event():
     assert (owner["kind"], owner["uid"], owner["controller"]) == ("EventTrigger", "u1", True)
 
 
+def test_there_is_a_sample_of_what_needs_no_event():
+    now = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
+    given = [{"path": "/spec/parameters/at", "expression": "event.scheduledTime"}]
+    nightly = maker(s3=None, queue=None, schedule="@daily", assign=given).sample(now)
+    assert nightly is not None
+    assert nightly["spec"]["parameters"] == {"at": "2026-11-23T01:30:00Z"}
+    alike = maker(s3=None, eventPattern={"source": ["a"]}).sample(now)
+    assert alike is not None
+    assert alike["metadata"]["name"] == "thumbs-sample"
+    assert maker(assign=[{"path": "/spec/completions", "expression": "lines"}]).sample(now) is None
+
+
 def test_the_template_is_never_changed():
     one = maker(assign=[{"path": "/spec/template/container/env/-", "expression": "event.key"}])
     first = one.made("n", Variables(EVENT), {})
