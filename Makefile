@@ -43,7 +43,7 @@ lint: setup ## Style, types and layers
 
 .PHONY: test
 test: lint binaries ## Everything CI runs
-	@$(BIN)/pytest -n 3 --dist loadgroup
+	@$(BIN)/pytest -n 4 --dist loadgroup
 
 .PHONY: bench
 bench: binaries ## One benchmark: make bench NAME=cold_apps N=200

@@ -25,7 +25,8 @@ def group(sandbox, releases) -> str:
     sandbox.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", account)
     yield made
     sandbox.kubectl("delete", "clusterrolebinding,clusterrole", role)
-    sandbox.kubectl("delete", "crd", f"widgets.{made}", "--ignore-not-found")
+    # Nobody needs to see it go, and with its objects that can take minutes.
+    sandbox.kubectl("delete", "crd", f"widgets.{made}", "--ignore-not-found", "--wait=false")
 
 
 def crd(group: str, *versions: str, note: str = "") -> dict[str, Any]:

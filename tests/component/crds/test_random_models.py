@@ -56,7 +56,7 @@ def gallery(sandbox: Sandbox) -> Iterator[Gallery]:
     stored = sandbox.api.json("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
     assert "NonStructuralSchema" not in [condition["type"] for condition in stored["status"]["conditions"]]
     yield Gallery(spec, shapes)
-    sandbox.kubectl("delete", "crd", name)
+    sandbox.kubectl("delete", "crd", name, "--wait=false")
 
 
 def test_model_and_api_server_agree(

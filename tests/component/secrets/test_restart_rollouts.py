@@ -205,6 +205,8 @@ async def test_a_workload_that_is_scaled_meanwhile_keeps_its_scale_and_is_restar
 
     assert live is not None
     assert live["spec"]["replicas"] == 2
+    # The watch may tell of a write before its answer is here.
+    await eventually(lambda: "after" in moments)
     assert moments.count("before") > moments.count("after") == 1
     assert live["metadata"]["generation"] == 3
 
