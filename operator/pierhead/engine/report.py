@@ -91,8 +91,9 @@ def status_of(
 
 
 def notice_of(stored: Mapping[str, Any], status: Mapping[str, Any]) -> Notice | None:
-    """What a person should hear of: a stall or a bug begins (or changes its reason), or Ready is regained, or
-    is True of something else than before. What is Ready at once is as expected.
+    """What a person should hear of: a stall or a bug begins (or changes its reason), or Ready is regained.
+
+    What becomes Ready as expected is in the log: an Event of each upgrade would cost every one a request.
     """
     before = {entry.get("type"): entry for entry in _conditions(stored)}
     after = {entry["type"]: entry for entry in status["conditions"]}
@@ -102,8 +103,7 @@ def notice_of(stored: Mapping[str, Any], status: Mapping[str, Any]) -> Notice | 
         if trouble is not None:
             told = trouble["reason"] == past.get("reason")
             return None if told else Notice("Warning", trouble["reason"], trouble["message"])
-    news = news_of_ready(stored, status)
-    return news if was_ready else None
+    return news_of_ready(stored, status) if was_ready.get("status") == "False" else None
 
 
 def news_of_ready(stored: Mapping[str, Any], status: Mapping[str, Any]) -> Notice | None:

@@ -16,7 +16,7 @@ from pierhead.engine.outcome import (
     Transient,
     Waiting,
 )
-from pierhead.engine.report import End, Next, Notice, next_of, notice_of, status_of
+from pierhead.engine.report import End, Next, Notice, news_of_ready, next_of, notice_of, status_of
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 LATER = datetime(2026, 5, 4, 4, 0, 0, tzinfo=UTC)
@@ -272,8 +272,8 @@ BAD = Invalid("no such secret", reason="SecretNotFound")
         (BAD, Denied("not yours"), Notice("Warning", "Denied", "not yours")),
         (BAD, GOOD, Notice("Normal", "Synced", "all keys")),
         (Transient("later"), GOOD, Notice("Normal", "Synced", "all keys")),
-        (Waiting("later"), GOOD, Notice("Normal", "Synced", "all keys")),
-        (GOOD, Outcome(conditions=(ready("Synced", "more keys"),)), Notice("Normal", "Synced", "more keys")),
+        (Waiting("later"), GOOD, None),
+        (GOOD, Outcome(conditions=(ready("Synced", "more keys"),)), None),
         (GOOD, Transient("later"), None),
         (GOOD, Waiting("later"), None),
         (BAD, Outcome(conditions=(not_ready("Rolling", ""), reconciling("Rolling", ""))), None),
@@ -283,6 +283,27 @@ def test_people_are_told_when_it_stalls_and_when_it_is_ready_again(
     before: End | None, after: End, expected: Notice | None
 ) -> None:
     assert told(before, after) == expected
+
+
+MORE = Outcome(conditions=(ready("Synced", "more keys"),))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (None, GOOD, "all keys"),
+        (Waiting("later"), GOOD, "all keys"),
+        (GOOD, MORE, "more keys"),
+        (GOOD, GOOD, None),
+        (GOOD, BAD, None),
+    ],
+)
+def test_the_log_has_each_thing_that_ready_says(before: End | None, after: End, expected: str | None) -> None:
+    stored: dict[str, Any] = {}
+    if before is not None:
+        stored = status_of(before, stored={}, generation=1, now=NOW) or {}
+    news = news_of_ready(stored, status_of(after, stored=stored, generation=1, now=LATER) or stored)
+    assert (news.message if news is not None else None) == expected
 
 
 def test_people_are_told_of_a_bug_once() -> None:
